@@ -1,0 +1,24 @@
+//! The pure core: what an Order Defect Rate is, and when it alerts.
+//!
+//! Everything here is a function of its arguments. There is no clock, no IO, no Kafka, no async,
+//! no serde, no logging and no floating point in this module, on purpose: time comes in as
+//! [`time::EventTime`] and [`time::RecordTime`] inside records, or as a boundary in a call, and
+//! whatever a boundary brings comes out as one [`effects::Effects`] value.
+//!
+//! Reading order: [`time`] and [`ids`], [`event`] (what comes in), [`policy`] (what counts),
+//! [`rate`] (exact arithmetic), [`orders`] and [`defects`] (merged facts), [`window`] (daily
+//! buckets and running totals), [`boundary`] (which records belong together), [`alerts`] (levels,
+//! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out).
+
+pub mod alerts;
+pub mod boundary;
+pub mod defects;
+pub mod effects;
+pub mod event;
+pub mod ids;
+pub mod orders;
+pub mod policy;
+pub mod rate;
+pub mod shard;
+pub mod time;
+pub mod window;

@@ -1,0 +1,4 @@
+//! odrwatch: the live, exact and reproducible Order Defect Rate of marketplace sellers.
+
+pub mod domain;
+pub mod pipeline;

@@ -1,0 +1,3 @@
+//! The engine around the core: synchronous, generic over a [`ports::Broker`].
+
+pub mod ports;
