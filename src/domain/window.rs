@@ -411,7 +411,7 @@ mod tests {
             }
             assert_eq!(account.totals(), &account.recount(&calendar));
             let slid = account.slide(&calendar);
-            assert!(slid.is_some());
+            assert!(slid.is_some() || as_of < 1_070, "orders leave every day by now");
             let next = Calendar { as_of: calendar.as_of.plus(1), ..calendar };
             assert_eq!(account.totals(), &account.recount(&next));
         }

@@ -230,12 +230,13 @@ impl OrderIndex {
     }
 }
 
-/// A strong mix of 64 bits: one full multiplication, both halves folded.
+/// A strong mix of 64 bits: two full multiplications, both halves folded after each.
 fn hash(bits: u64, seed: u64) -> u64 {
-    let product = u128::from(bits ^ seed) * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835_u128;
-    let (low, high) = split(product);
-    let folded = u128::from(low ^ high) * 0xD6E8_FEB8_6659_FD93_u128;
-    let (low, high) = split(folded);
+    fold(fold(bits ^ seed, 0x9E37_79B9_7F4A_7C15), 0xD6E8_FEB8_6659_FD93)
+}
+
+fn fold(bits: u64, multiplier: u64) -> u64 {
+    let (low, high) = split(u128::from(bits) * u128::from(multiplier));
     low ^ high
 }
 
