@@ -310,6 +310,12 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Records that these effects make to be written.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.alerts.len() + self.statuses.len() + self.dead.len()
+    }
+
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
         self.alerts.clear();

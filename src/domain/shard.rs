@@ -259,6 +259,12 @@ impl Shard {
         }
     }
 
+    /// Whether it was not decided yet at which boundary alerting begins.
+    #[must_use]
+    pub fn awaits_start(&self) -> bool {
+        self.alerting == Alerting::Waiting(None)
+    }
+
     /// The first boundary after the closed ones that would have an effect: a record waits for it,
     /// a day or a cycle ends, alerting begins, or a status record is due.
     #[must_use]
@@ -373,6 +379,12 @@ impl Shard {
     #[must_use]
     pub const fn number(&self) -> ShardNo {
         self.shard
+    }
+
+    /// The length of the interval between boundaries.
+    #[must_use]
+    pub const fn length(&self) -> BoundaryLength {
+        self.length
     }
 
     /// The last boundary closed.

@@ -167,6 +167,8 @@ impl Batch {
 pub struct Receipt {
     /// Our clock minus the broker's, in ms, where the broker stated its own.
     pub clock_skew_ms: Option<i64>,
+    /// How long the transaction took.
+    pub took: Duration,
 }
 
 /// Why a source call failed, by what the caller does next.
@@ -255,6 +257,9 @@ pub trait Broker {
     /// The position after everything that was read or skipped over (control records, aborted
     /// transactions); `None` before the first fetch answered.
     fn position(&mut self, partition: InputPartition) -> Option<NextOffset>;
+
+    /// The last known end of a partition's log, from what was fetched last: for metrics of lag.
+    fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset>;
 
     /// Asks the leaders for the present ends; at most one question is open at a time, a second
     /// one replaces it. Does not block.
