@@ -60,7 +60,7 @@ pub enum GroupEvent {
 /// The ends of an input partition as its leader stated them after it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// The last stable offset: what a read_committed reader may reach.
+    /// The last stable offset: what a `read_committed` reader may reach.
     pub stable: NextOffset,
     /// The high watermark.
     pub high: NextOffset,
@@ -99,12 +99,7 @@ pub enum OutTopic {
 
 impl OutTopic {
     /// All output topics.
-    pub const ALL: [Self; 4] = [
-        Self::Alerts,
-        Self::Status,
-        Self::DeadLetters,
-        Self::Progress,
-    ];
+    pub const ALL: [Self; 4] = [Self::Alerts, Self::Status, Self::DeadLetters, Self::Progress];
 
     /// The role's name.
     #[must_use]
@@ -284,7 +279,7 @@ pub trait Broker {
     /// `NotReady` on a time-out: the old owner's transaction may still be open.
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError>;
 
-    /// Reads on in a shard's progress partition (read_committed, from its start): hands over at
+    /// Reads on in a shard's progress partition (`read_committed`, from its start): hands over at
     /// most `max` values in order. Does not wait for records. After `End` the next call starts anew.
     ///
     /// # Errors
