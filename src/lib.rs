@@ -1,4 +1,6 @@
 //! odrwatch: the live, exact and reproducible Order Defect Rate of marketplace sellers.
 
 pub mod domain;
+pub mod http;
 pub mod pipeline;
+pub mod telemetry;
