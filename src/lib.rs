@@ -3,5 +3,7 @@
 pub mod commands;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod pipeline;
+pub mod telemetry;
 pub mod wire;
