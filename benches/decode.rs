@@ -15,18 +15,9 @@ const NOW_MS: i64 = 1_772_368_496_000;
 const RECORDS: u32 = 16_384;
 
 fn order(number: u32) -> Vec<u8> {
-    let (a, b) = (
-        number.wrapping_mul(2_654_435_761),
-        number.wrapping_mul(40_503),
-    );
+    let (a, b) = (number.wrapping_mul(2_654_435_761), number.wrapping_mul(40_503));
     let seller = format!("A{:013}", u64::from(a % 60_000) * 7_919_371);
-    let statuses = [
-        "Unshipped",
-        "Shipped",
-        "PartiallyShipped",
-        "Canceled",
-        "Pending",
-    ];
+    let statuses = ["Unshipped", "Shipped", "PartiallyShipped", "Canceled", "Pending"];
     let place = usize::try_from(b % 5).expect("below 5");
     format!(
         "{{\"event_time\":\"2026-03-01T12:{:02}:{:02}Z\",\"seller_id\":\"{seller}\",\
@@ -85,10 +76,7 @@ struct Plain<'a> {
 }
 
 fn decode(criterion: &mut Criterion) {
-    let limits = Limits {
-        partitioner: Partitioner::Murmur2,
-        ..Limits::with_partitions(1)
-    };
+    let limits = Limits { partitioner: Partitioner::Murmur2, ..Limits::with_partitions(1) };
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(1));
     for (name, topic, make) in [

@@ -44,10 +44,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The endpoints and what they answer, as `/` lists them.
 pub const ENDPOINTS: [(&str, &str); 5] = [
     ("/metrics", "all metrics, Prometheus text format"),
-    (
-        "/livez",
-        "whether the process should be left running (alias: /healthz)",
-    ),
+    ("/livez", "whether the process should be left running (alias: /healthz)"),
     ("/readyz", "whether every shard is live, and if not, why"),
     ("/version", "which build this is, JSON"),
     ("/", "this list"),
@@ -63,10 +60,7 @@ impl HttpState {
     /// Answers from these metrics and the health board behind them.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self {
-            metrics,
-            watchdog: probes::Watchdog::default(),
-        })
+        Arc::new(Self { metrics, watchdog: probes::Watchdog::default() })
     }
 }
 
@@ -87,9 +81,7 @@ pub fn router(state: Arc<HttpState>) -> Router {
 fn limited(routes: Router, timeout: Duration) -> Router {
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(move |request, next| {
-            guard(request, next, timeout)
-        }))
+        .layer(middleware::from_fn(move |request, next| guard(request, next, timeout)))
 }
 
 /// Refuses long bodies, ends slow requests, and marks every answer as not to be stored.
@@ -104,18 +96,13 @@ async fn guard(request: Request, next: Next, timeout: Duration) -> Response {
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
 fn stated_length(request: &Request) -> usize {
     let length = request.headers().get(header::CONTENT_LENGTH);
-    length
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .unwrap_or(0)
+    length.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Serves until `shutdown` holds `true` or its sender is gone; then takes no more connections,

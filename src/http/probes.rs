@@ -51,11 +51,7 @@ impl Watchdog {
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(state): State<Arc<HttpState>>) -> Response {
-    (
-        [(header::CONTENT_TYPE, METRICS_TYPE)],
-        state.metrics.render(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], state.metrics.render()).into_response()
 }
 
 /// `GET /livez`, `GET /healthz`

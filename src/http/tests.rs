@@ -29,9 +29,7 @@ impl Server {
         let (send, receive) = mpsc::channel();
         let shared = Arc::clone(&metrics);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await?;
                 send.send(listener.local_addr()?).unwrap();
@@ -39,12 +37,7 @@ impl Server {
                 serve_routes(listener, routes(shared), signal, drain).await
             })
         });
-        Self {
-            address: receive.recv().unwrap(),
-            metrics,
-            shutdown,
-            thread,
-        }
+        Self { address: receive.recv().unwrap(), metrics, shutdown, thread }
     }
 
     fn probes() -> Self {
@@ -53,9 +46,7 @@ impl Server {
 
     fn ask(&self, request: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
@@ -68,9 +59,7 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> Answer {
-        self.ask(&format!(
-            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
-        ))
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
     }
 
     fn stop(self) {
@@ -99,11 +88,7 @@ fn metrics_have_the_type_that_prometheus_wants() {
     let wanted = "content-type: text/plain; version=0.0.4; charset=utf-8";
     assert!(answer.has(wanted), "{}", answer.head);
     let build = r#"odrwatch_build_info{commit="abc",librdkafka="2.12.1",version="1.2.3"} 1"#;
-    assert!(
-        answer.body.lines().any(|line| line == build),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.lines().any(|line| line == build), "{}", answer.body);
     server.stop();
 }
 
@@ -117,27 +102,16 @@ fn ready_follows_the_board_and_says_why_not() {
     let (worker, shard) = (WorkerNo::new(0), ShardNo::new(2));
     let health = Arc::clone(server.metrics.health());
     health.set_worker(worker, WorkerState::Settled);
-    let restoring = ShardState::Restoring {
-        done: 0,
-        remaining: 42,
-        eta_seconds: None,
-    };
+    let restoring = ShardState::Restoring { done: 0, remaining: 42, eta_seconds: None };
     health.set_shard(worker, shard, restoring);
     let answer = server.get("/readyz");
     assert_eq!(answer.status, "503");
-    assert!(
-        answer
-            .body
-            .contains("shard 2: restoring, 42 records remaining")
-    );
+    assert!(answer.body.contains("shard 2: restoring, 42 records remaining"));
     assert!(answer.has("cache-control: no-store"), "{}", answer.head);
 
     health.set_shard(worker, shard, ShardState::Live);
     let answer = server.get("/readyz");
-    assert_eq!(
-        (answer.status.as_str(), answer.body.as_str()),
-        ("200", "ready\n")
-    );
+    assert_eq!((answer.status.as_str(), answer.body.as_str()), ("200", "ready\n"));
     health.set_draining();
     assert_eq!(server.get("/readyz").body, "shutting down\n");
     server.stop();
@@ -148,9 +122,7 @@ fn alive_does_not_depend_on_shards_but_on_workers() {
     let server = Server::probes();
     assert_eq!(server.get("/livez").status, "200");
     assert_eq!(server.get("/healthz").status, "200");
-    let ended = WorkerState::Ended {
-        reason: "fenced".to_owned(),
-    };
+    let ended = WorkerState::Ended { reason: "fenced".to_owned() };
     server.metrics.health().set_worker(WorkerNo::new(0), ended);
     let answer = server.get("/healthz");
     assert_eq!(answer.status, "503");
@@ -162,11 +134,7 @@ fn alive_does_not_depend_on_shards_but_on_workers() {
 fn version_index_and_unknown_paths_answer() {
     let server = Server::probes();
     let answer = server.get("/version");
-    assert!(
-        answer.has("content-type: application/json"),
-        "{}",
-        answer.head
-    );
+    assert!(answer.has("content-type: application/json"), "{}", answer.head);
     let version: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(version["version"], "1.2.3");
     assert_eq!(version["librdkafka"], "2.12.1");
@@ -200,10 +168,7 @@ fn a_request_that_takes_too_long_is_ended() {
         limited(routes, Duration::from_millis(50))
     });
     let answer = server.get("/never");
-    assert_eq!(
-        (answer.status.as_str(), answer.body.as_str()),
-        ("503", "timed out\n")
-    );
+    assert_eq!((answer.status.as_str(), answer.body.as_str()), ("503", "timed out\n"));
     server.stop();
 }
 
@@ -214,9 +179,7 @@ fn an_open_connection_does_not_hold_up_the_end() {
         Router::new().route("/never", never)
     });
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream
-        .write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let start = Instant::now();
     server.stop();
     assert!(start.elapsed() < Duration::from_secs(10));

@@ -44,7 +44,13 @@ impl Breaker {
 
     /// What to say when it breaks at a record.
     #[must_use]
-    pub fn message(&self, topic: Topic, shard: ShardNo, offset: Offset, reason: DeadReason) -> String {
+    pub fn message(
+        &self,
+        topic: Topic,
+        shard: ShardNo,
+        offset: Offset,
+        reason: DeadReason,
+    ) -> String {
         let diagnosis = if self.misrouted * 2 > self.dead {
             "most of them are misrouted, so a producer uses another partitioner than \
              engine.partitioner says, or another key than the seller id"
@@ -93,6 +99,8 @@ mod tests {
             breaker.note(Some(DeadReason::Parse), 50);
         }
         let said = say(&breaker, DeadReason::Parse);
-        assert!(said.contains("bad data") && said.contains("orders-3") && said.contains("offset 7"));
+        assert!(
+            said.contains("bad data") && said.contains("orders-3") && said.contains("offset 7")
+        );
     }
 }

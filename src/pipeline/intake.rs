@@ -7,7 +7,7 @@ use crate::domain::event::Topic;
 use crate::domain::ids::Offset;
 use crate::domain::shard::{LimitReached, Shard};
 use crate::domain::time::RecordTime;
-use crate::wire::input::{Decoder, DeadLetterCause, Limits};
+use crate::wire::input::{DeadLetterCause, Decoder, Limits};
 
 /// What became of a record when it was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

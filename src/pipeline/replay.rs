@@ -131,9 +131,7 @@ impl Replay {
     #[must_use]
     pub fn new(config: ReplayConfig, decisions: Vec<DecisionLine>) -> Self {
         let length = config.shard.length;
-        let until = config
-            .until_ms
-            .map(|ms| Boundary::from_number(ms.div_euclid(length.ms())));
+        let until = config.until_ms.map(|ms| Boundary::from_number(ms.div_euclid(length.ms())));
         let intake = Intake::new(config.input);
         Self { config, intake, decisions, shards: BTreeMap::new(), until }
     }

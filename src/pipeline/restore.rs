@@ -152,8 +152,7 @@ impl Opener {
         let total = target.from.iter().zip(ends).map(distance).sum();
         info!(shard = %slot.number, progress = target.number, records = total, "restoring");
         let (since_ms, logged_ms) = (now.mono_ms, now.mono_ms);
-        slot.phase =
-            Phase::Restoring(Box::new(Restoring { target, total, logged_ms, since_ms }));
+        slot.phase = Phase::Restoring(Box::new(Restoring { target, total, logged_ms, since_ms }));
         Ok(())
     }
 
@@ -201,12 +200,11 @@ fn read_progress<B: Broker>(
 ) -> Result<bool, Stop> {
     let mut failed = None;
     let records = &mut opening.records;
-    let step = broker.read_progress(shard, PROGRESS_BATCH, &mut |value| {
-        match progress::decode(value) {
+    let step =
+        broker.read_progress(shard, PROGRESS_BATCH, &mut |value| match progress::decode(value) {
             Ok(record) => records.push(record),
             Err(error) => failed = failed.take().or(Some(error)),
-        }
-    });
+        });
     if let Some(error) = failed {
         return Err(Stop::Progress(format!(
             "shard {shard}, after progress record {}: {error}",

@@ -195,15 +195,15 @@ impl Slot {
             || self.dead_bytes > DEAD_BYTES_HELD;
         let holds_back = self.shard.next_effect();
         for topic in topics {
-            if is_full
-                && holds_back.is_some_and(|next| self.shard.inbox().has_reached(topic, next))
+            if is_full && holds_back.is_some_and(|next| self.shard.inbox().has_reached(topic, next))
             {
                 continue;
             }
             if self.is_restored(broker, topic) {
                 continue;
             }
-            let read = self.read_batch(broker, intake, rules, now, topic, budget.min(READ_BATCH))?;
+            let read =
+                self.read_batch(broker, intake, rules, now, topic, budget.min(READ_BATCH))?;
             if read > 0 {
                 self.quiet[topic.index()].heard(now.mono_ms);
                 return Ok(read);

@@ -296,10 +296,8 @@ impl<B: Broker> Worker<B> {
     fn read(&mut self, now: Now) -> Result<bool, Stop> {
         let mut did = false;
         for slot in self.slots.values_mut() {
-            if !matches!(
-                slot.phase,
-                Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live
-            ) || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
+            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
+                || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
             {
                 continue;
             }

@@ -80,13 +80,7 @@ const fn counter(
     help: &'static str,
 ) -> Declaration {
     let kind = MetricKind::Counter;
-    Declaration {
-        name,
-        kind,
-        unit,
-        labels,
-        help,
-    }
+    Declaration { name, kind, unit, labels, help }
 }
 
 const fn gauge(
@@ -96,13 +90,7 @@ const fn gauge(
     help: &'static str,
 ) -> Declaration {
     let kind = MetricKind::Gauge;
-    Declaration {
-        name,
-        kind,
-        unit,
-        labels,
-        help,
-    }
+    Declaration { name, kind, unit, labels, help }
 }
 
 /// Records by topic and outcome.
@@ -157,12 +145,8 @@ pub const ACCOUNTS: Declaration = gauge(
 /// Orders held.
 pub const ORDERS: Declaration = gauge("odrwatch_orders", Unit::Count, &[], "Orders held.");
 /// Orphans held.
-pub const ORPHANS: Declaration = gauge(
-    "odrwatch_orphans",
-    Unit::Count,
-    &[],
-    "Defects held whose order is not known.",
-);
+pub const ORPHANS: Declaration =
+    gauge("odrwatch_orphans", Unit::Count, &[], "Defects held whose order is not known.");
 /// Pending records held.
 pub const PENDING_RECORDS: Declaration = gauge(
     "odrwatch_pending_records",
@@ -242,19 +226,11 @@ pub const CLOCK_SKEW: Declaration = gauge(
     "This machine's clock minus the broker's, as last seen; 0 before that.",
 );
 /// Running workers.
-pub const WORKERS: Declaration = gauge(
-    "odrwatch_workers",
-    Unit::Count,
-    &[],
-    "Worker threads that are running.",
-);
+pub const WORKERS: Declaration =
+    gauge("odrwatch_workers", Unit::Count, &[], "Worker threads that are running.");
 /// Readiness.
-pub const READY: Declaration = gauge(
-    "odrwatch_ready",
-    Unit::Flag,
-    &[],
-    "Whether /readyz says ready: 1 for yes, 0 for no.",
-);
+pub const READY: Declaration =
+    gauge("odrwatch_ready", Unit::Flag, &[], "Whether /readyz says ready: 1 for yes, 0 for no.");
 /// The build.
 pub const BUILD_INFO: Declaration = gauge(
     "odrwatch_build_info",
@@ -270,33 +246,17 @@ pub const PROCESS_CPU: Declaration = counter(
     "Total user and system CPU time spent in seconds.",
 );
 /// Open file descriptors.
-pub const PROCESS_OPEN_FDS: Declaration = gauge(
-    "process_open_fds",
-    Unit::Count,
-    &[],
-    "Number of open file descriptors.",
-);
+pub const PROCESS_OPEN_FDS: Declaration =
+    gauge("process_open_fds", Unit::Count, &[], "Number of open file descriptors.");
 /// The limit of open file descriptors.
-pub const PROCESS_MAX_FDS: Declaration = gauge(
-    "process_max_fds",
-    Unit::Count,
-    &[],
-    "Maximum number of open file descriptors.",
-);
+pub const PROCESS_MAX_FDS: Declaration =
+    gauge("process_max_fds", Unit::Count, &[], "Maximum number of open file descriptors.");
 /// Resident memory.
-pub const PROCESS_RESIDENT: Declaration = gauge(
-    "process_resident_memory_bytes",
-    Unit::Bytes,
-    &[],
-    "Resident memory size in bytes.",
-);
+pub const PROCESS_RESIDENT: Declaration =
+    gauge("process_resident_memory_bytes", Unit::Bytes, &[], "Resident memory size in bytes.");
 /// Virtual memory.
-pub const PROCESS_VIRTUAL: Declaration = gauge(
-    "process_virtual_memory_bytes",
-    Unit::Bytes,
-    &[],
-    "Virtual memory size in bytes.",
-);
+pub const PROCESS_VIRTUAL: Declaration =
+    gauge("process_virtual_memory_bytes", Unit::Bytes, &[], "Virtual memory size in bytes.");
 /// Threads.
 pub const PROCESS_THREADS: Declaration = gauge(
     "process_threads",

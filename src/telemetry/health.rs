@@ -105,11 +105,7 @@ impl fmt::Display for ShardState {
         match self {
             Self::Assigned => formatter.write_str("assigned, not yet opened"),
             Self::Opening => formatter.write_str("opening"),
-            Self::Restoring {
-                remaining,
-                eta_seconds,
-                ..
-            } => {
+            Self::Restoring { remaining, eta_seconds, .. } => {
                 write!(formatter, "restoring, {remaining} records remaining")?;
                 match eta_seconds {
                     Some(eta) => write!(formatter, ", about {eta} s"),
@@ -203,10 +199,7 @@ impl HealthBoard {
     /// Turns finished so far, by worker.
     #[must_use]
     pub fn beats(&self) -> Vec<u64> {
-        self.beats
-            .iter()
-            .map(|beats| beats.load(Ordering::Relaxed))
-            .collect()
+        self.beats.iter().map(|beats| beats.load(Ordering::Relaxed)).collect()
     }
 
     /// Notes what a shard is doing.
@@ -217,11 +210,7 @@ impl HealthBoard {
     /// Takes a shard off the board, unless another worker has it by now.
     pub fn remove_shard(&self, worker: WorkerNo, shard: ShardNo) {
         let mut board = self.lock();
-        if board
-            .shards
-            .get(&shard)
-            .is_some_and(|(owner, _)| *owner == worker)
-        {
+        if board.shards.get(&shard).is_some_and(|(owner, _)| *owner == worker) {
             board.shards.remove(&shard);
         }
     }
@@ -234,11 +223,7 @@ impl HealthBoard {
     /// All shards of this process and their states, in order.
     #[must_use]
     pub fn shards(&self) -> Vec<(ShardNo, ShardState)> {
-        self.lock()
-            .shards
-            .iter()
-            .map(|(shard, (_, state))| (*shard, state.clone()))
-            .collect()
+        self.lock().shards.iter().map(|(shard, (_, state))| (*shard, state.clone())).collect()
     }
 
     /// Workers whose threads have not ended.
@@ -271,11 +256,7 @@ impl HealthBoard {
         if let Some((worker, reason)) = board.dead_worker() {
             return Readiness::not(format!("worker {worker} ended: {reason}"));
         }
-        let joining = board
-            .workers
-            .iter()
-            .filter(|state| **state == WorkerState::Joining)
-            .count();
+        let joining = board.workers.iter().filter(|state| **state == WorkerState::Joining).count();
         if joining > 0 {
             let all = board.workers.len();
             let reason = format!("{joining} of {all} workers wait for the consumer group");
@@ -295,11 +276,8 @@ impl Board {
     }
 
     fn shards_readiness(&self) -> Readiness {
-        let others: Vec<_> = self
-            .shards
-            .iter()
-            .filter(|(_, (_, state))| *state != ShardState::Live)
-            .collect();
+        let others: Vec<_> =
+            self.shards.iter().filter(|(_, (_, state))| *state != ShardState::Live).collect();
         if others.is_empty() {
             return Readiness::Ready;
         }
@@ -309,11 +287,7 @@ impl Board {
         for (shard, (_, state)) in others.iter().take(LISTED_SHARDS) {
             write!(reason, "\nshard {shard}: {state}").expect("writing to a String cannot fail");
         }
-        if let Some(more) = others
-            .len()
-            .checked_sub(LISTED_SHARDS)
-            .filter(|more| *more > 0)
-        {
+        if let Some(more) = others.len().checked_sub(LISTED_SHARDS).filter(|more| *more > 0) {
             write!(reason, "\nand {more} more").expect("writing to a String cannot fail");
         }
         Readiness::not(reason)
@@ -349,11 +323,7 @@ mod tests {
         let board = HealthBoard::new(1);
         board.set_worker(FIRST, WorkerState::Settled);
         board.set_shard(FIRST, ShardNo::new(0), ShardState::Live);
-        let restoring = ShardState::Restoring {
-            done: 10,
-            remaining: 120,
-            eta_seconds: Some(14),
-        };
+        let restoring = ShardState::Restoring { done: 10, remaining: 120, eta_seconds: Some(14) };
         board.set_shard(FIRST, ShardNo::new(3), restoring);
         assert_eq!(
             reason(&board),
@@ -368,9 +338,7 @@ mod tests {
         let board = HealthBoard::new(1);
         board.set_worker(FIRST, WorkerState::Settled);
         let reason_given = "order cap reached".to_owned();
-        let stopped = ShardState::Stopped {
-            reason: reason_given,
-        };
+        let stopped = ShardState::Stopped { reason: reason_given };
         board.set_shard(FIRST, ShardNo::new(7), stopped);
         assert!(reason(&board).ends_with("shard 7: stopped: order cap reached"));
     }
@@ -402,9 +370,7 @@ mod tests {
     fn a_worker_that_ends_is_dead_unless_the_process_is_shutting_down() {
         let board = HealthBoard::new(2);
         board.set_shard(SECOND, ShardNo::new(1), ShardState::Live);
-        let ended = WorkerState::Ended {
-            reason: "fenced".to_owned(),
-        };
+        let ended = WorkerState::Ended { reason: "fenced".to_owned() };
         board.set_worker(SECOND, ended);
         assert_eq!(board.dead_worker(), Some((SECOND, "fenced".to_owned())));
         assert_eq!(reason(&board), "worker 1 ended: fenced");

@@ -24,13 +24,7 @@ pub enum Band {
 
 impl Band {
     /// All bands, in order.
-    pub const ALL: [Self; 5] = [
-        Self::Good,
-        Self::Watch,
-        Self::Warning,
-        Self::Critical,
-        Self::None,
-    ];
+    pub const ALL: [Self; 5] = [Self::Good, Self::Watch, Self::Warning, Self::Critical, Self::None];
 
     /// The band's name.
     #[must_use]
@@ -197,10 +191,7 @@ impl Stage {
     /// The stage that a transaction's error names; [`Stage::Other`] for a name unknown here.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|stage| stage.as_str() == name)
-            .unwrap_or(Self::Other)
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name).unwrap_or(Self::Other)
     }
 }
 

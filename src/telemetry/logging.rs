@@ -102,9 +102,7 @@ where
         .map_err(|error| LoggingError::Level(levels.to_owned(), error))?;
     let json = format.is_json(on_terminal);
     let writer = LineWriter { open, json };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     if json {
         let builder = builder.json().flatten_event(true).with_current_span(true);
         return Ok(Box::new(builder.with_span_list(false).finish()));
@@ -165,10 +163,7 @@ where
     type Writer = Line<W>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line {
-            inner: (self.open)(),
-            json: self.json,
-        }
+        Line { inner: (self.open)(), json: self.json }
     }
 }
 
@@ -296,16 +291,11 @@ mod tests {
     #[test]
     fn formats_and_levels_that_are_unknown_are_refused_with_what_is_known() {
         let error = "xml".parse::<LogFormat>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            r#"unknown log format "xml": it is one of auto, text, json"#
-        );
+        assert_eq!(error, r#"unknown log format "xml": it is one of auto, text, json"#);
         for format in LogFormat::ALL {
             assert_eq!(format.as_str().parse::<LogFormat>().unwrap(), format);
         }
-        let error = subscriber(LogFormat::Text, "odrwatch=loud", false, io::sink)
-            .err()
-            .unwrap();
+        let error = subscriber(LogFormat::Text, "odrwatch=loud", false, io::sink).err().unwrap();
         assert!(matches!(error, LoggingError::Level(..)), "{error}");
     }
 }

@@ -24,9 +24,8 @@ use crate::domain::ids::ShardNo;
 
 /// Upper ends of the buckets of transactions' durations, in seconds: from a lone broker's commit
 /// to the time-out of a transaction.
-const TRANSACTION_BUCKETS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
-];
+const TRANSACTION_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
 /// Which build this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +44,7 @@ impl BuildInfo {
     pub fn of_this_build(librdkafka: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("ODRWATCH_BUILD_COMMIT")
-                .unwrap_or("unknown")
-                .to_owned(),
+            commit: option_env!("ODRWATCH_BUILD_COMMIT").unwrap_or("unknown").to_owned(),
             librdkafka: librdkafka.to_owned(),
         }
     }
@@ -102,8 +99,7 @@ impl Metrics {
     pub fn new(build: BuildInfo, health: Arc<HealthBoard>) -> Self {
         let registrar = Registrar::new();
         let info = registrar.gauge_family(&declared::BUILD_INFO);
-        info.with_label_values(&[&build.version, &build.commit, &build.librdkafka])
-            .set(1);
+        info.with_label_values(&[&build.version, &build.commit, &build.librdkafka]).set(1);
         let topics = Topic::ALL.map(Topic::as_str);
         Self {
             process: Mutex::new(ProcessMetrics::new(&registrar)),
@@ -118,10 +114,8 @@ impl Metrics {
                 DeadReason::ALL.map(DeadReason::as_str),
             ),
             boundaries: registrar.counter(&declared::BOUNDARIES),
-            decisions: registrar.counters(
-                &declared::DECISIONS,
-                DecisionKind::ALL.map(DecisionKind::as_str),
-            ),
+            decisions: registrar
+                .counters(&declared::DECISIONS, DecisionKind::ALL.map(DecisionKind::as_str)),
             alerts: registrar.counters_by_two(
                 &declared::ALERTS,
                 AlertKind::ALL.map(AlertKind::as_str),
@@ -129,10 +123,8 @@ impl Metrics {
             ),
             transactions: registrar
                 .histogram(&declared::TRANSACTION_DURATION, &TRANSACTION_BUCKETS),
-            transaction_failures: registrar.counters(
-                &declared::TRANSACTION_FAILURES,
-                Stage::ALL.map(Stage::as_str),
-            ),
+            transaction_failures: registrar
+                .counters(&declared::TRANSACTION_FAILURES, Stage::ALL.map(Stage::as_str)),
             clock_skew: registrar.gauge_seconds(&declared::CLOCK_SKEW),
             workers: registrar.gauge(&declared::WORKERS),
             ready: registrar.gauge(&declared::READY),
@@ -231,24 +223,19 @@ impl Metrics {
         for (shard, state) in &shards {
             let (remaining, ratio) = restore_of(state);
             let name = shard.to_string();
-            self.restore_remaining
-                .with_label_values(&[&name])
-                .set(whole(remaining));
+            self.restore_remaining.with_label_values(&[&name]).set(whole(remaining));
             self.restore_progress.with_label_values(&[&name]).set(ratio);
         }
         self.workers.set(whole(self.health.running_workers()));
-        self.ready
-            .set(i64::from(self.health.readiness().is_ready()));
+        self.ready.set(i64::from(self.health.readiness().is_ready()));
     }
 }
 
 impl Sums {
     fn new(registrar: &Registrar) -> Self {
         Self {
-            active_alerts: registrar.gauges(
-                &declared::ACTIVE_ALERTS,
-                AlertKind::ALL.map(AlertKind::as_str),
-            ),
+            active_alerts: registrar
+                .gauges(&declared::ACTIVE_ALERTS, AlertKind::ALL.map(AlertKind::as_str)),
             accounts: registrar.gauges(&declared::ACCOUNTS, Band::ALL.map(Band::as_str)),
             orders: registrar.gauge(&declared::ORDERS),
             orphans: registrar.gauge(&declared::ORPHANS),
@@ -273,9 +260,9 @@ impl ByShard {
 fn restore_of(state: &ShardState) -> (u64, f64) {
     match state {
         ShardState::Assigned | ShardState::Opening => (0, 0.0),
-        ShardState::Restoring {
-            done, remaining, ..
-        } => (*remaining, ratio(*done, done.saturating_add(*remaining))),
+        ShardState::Restoring { done, remaining, .. } => {
+            (*remaining, ratio(*done, done.saturating_add(*remaining)))
+        }
         ShardState::CatchingUp | ShardState::Live | ShardState::Stopped { .. } => (0, 1.0),
     }
 }
@@ -339,11 +326,7 @@ mod tests {
         let shown: BTreeSet<_> = families.iter().map(|family| family.name()).collect();
         let wanted: BTreeSet<_> = declared::ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(shown, wanted);
-        assert_eq!(
-            wanted.len(),
-            declared::ALL.len(),
-            "a name is declared twice"
-        );
+        assert_eq!(wanted.len(), declared::ALL.len(), "a name is declared twice");
         for family in &families {
             let metric = declared::ALL
                 .iter()
@@ -405,10 +388,7 @@ mod tests {
         let metrics = metrics();
         let mut one = ShardMetrics::new(&metrics, ShardNo::new(1));
         let mut two = ShardMetrics::new(&metrics, ShardNo::new(2));
-        let mut held = Held {
-            orders: 10,
-            ..Held::default()
-        };
+        let mut held = Held { orders: 10, ..Held::default() };
         held.accounts[Band::Watch.index()] = 3;
         one.set_held(held);
         two.set_held(held);
@@ -443,11 +423,7 @@ mod tests {
     fn restore_and_readiness_are_read_from_the_board() {
         let metrics = metrics();
         let (worker, shard) = (WorkerNo::new(0), ShardNo::new(3));
-        let restoring = ShardState::Restoring {
-            done: 25,
-            remaining: 75,
-            eta_seconds: Some(9),
-        };
+        let restoring = ShardState::Restoring { done: 25, remaining: 75, eta_seconds: Some(9) };
         metrics.health().set_shard(worker, shard, restoring);
         for line in [
             r#"odrwatch_shards{phase="restoring"} 1"#,

@@ -93,10 +93,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         let ticks: u64 = fields.get(number - 3)?.parse().ok()?;
         Some(Duration::from_millis(ticks.saturating_mul(TICK_MS)))
     };
-    Some(Stat {
-        cpu: ticks(14)? + ticks(15)?,
-        since_boot: ticks(22)?,
-    })
+    Some(Stat { cpu: ticks(14)? + ticks(15)?, since_boot: ticks(22)? })
 }
 
 fn parse_boot_time(text: &str) -> Option<Duration> {
@@ -105,16 +102,12 @@ fn parse_boot_time(text: &str) -> Option<Duration> {
 }
 
 fn parse_status(text: &str, name: &str) -> Option<u64> {
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn parse_max_fds(text: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let soft = line.split_ascii_whitespace().next()?;
     if soft == "unlimited" {
         return Some(u64::MAX);
@@ -129,20 +122,14 @@ mod tests {
     #[test]
     fn the_stat_file_is_read_behind_a_hostile_program_name() {
         let text = "12 (a ) 1 (b) S 1 1 1 0 -1 4194304 1 2 3 4 150 50 0 0 20 0 9 0 4200 1 2";
-        let wanted = Stat {
-            cpu: Duration::from_secs(2),
-            since_boot: Duration::from_secs(42),
-        };
+        let wanted = Stat { cpu: Duration::from_secs(2), since_boot: Duration::from_secs(42) };
         assert_eq!(parse_stat(text), Some(wanted));
         assert_eq!(parse_stat("12 (short) S 1"), None);
     }
 
     #[test]
     fn memory_limits_and_boot_time_are_read_from_their_lines() {
-        assert_eq!(
-            parse_status("VmSize:\t 9 kB\nVmRSS:\t 7 kB\n", "VmRSS"),
-            Some(7)
-        );
+        assert_eq!(parse_status("VmSize:\t 9 kB\nVmRSS:\t 7 kB\n", "VmRSS"), Some(7));
         assert_eq!(parse_status("VmRSSX:\t 7 kB\n", "VmRSS"), None);
         let limits = "Max open files            1024                 524288               files";
         assert_eq!(parse_max_fds(limits), Some(1024));

@@ -82,13 +82,7 @@ impl Progress {
         match &self.view {
             View::Bar(bar) => {
                 bar.set_position(done);
-                bar.set_message(describe(
-                    &self.what,
-                    done,
-                    self.total,
-                    per_second,
-                    eta_seconds,
-                ));
+                bar.set_message(describe(&self.what, done, self.total, per_second, eta_seconds));
             }
             View::Lines => info!(
                 what = self.what,
@@ -182,11 +176,7 @@ struct Pace {
 impl Pace {
     fn new(now_ms: i64) -> Self {
         let start = (now_ms, 0);
-        Self {
-            from: start,
-            next: start,
-            last: start,
-        }
+        Self { from: start, next: start, last: start }
     }
 
     fn note(&mut self, done: u64, now_ms: i64) {

@@ -23,9 +23,7 @@ pub(super) struct Registrar {
 impl Registrar {
     /// A registrar without metrics.
     pub(super) fn new() -> Self {
-        Self {
-            registry: Registry::new(),
-        }
+        Self { registry: Registry::new() }
     }
 
     /// What was registered.
@@ -34,9 +32,7 @@ impl Registrar {
     }
 
     fn register<M: Collector + Clone + 'static>(&self, metric: M) -> M {
-        self.registry
-            .register(Box::new(metric.clone()))
-            .expect(DECLARED);
+        self.registry.register(Box::new(metric.clone())).expect(DECLARED);
         metric
     }
 
@@ -126,9 +122,5 @@ fn opts(declared: &Declaration, kind: MetricKind) -> Opts {
 }
 
 fn names(declared: &Declaration) -> Vec<&'static str> {
-    declared
-        .labels
-        .iter()
-        .map(|label| Label::as_str(*label))
-        .collect()
+    declared.labels.iter().map(|label| Label::as_str(*label)).collect()
 }

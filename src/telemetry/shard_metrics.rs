@@ -43,10 +43,7 @@ impl ShardMetrics {
     #[must_use]
     pub fn new(metrics: &Arc<Metrics>, shard: ShardNo) -> Self {
         let families = &metrics.by_shard;
-        let mut handles = families
-            .handles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut handles = families.handles.lock().unwrap_or_else(PoisonError::into_inner);
         *handles.entry(shard).or_insert(0) += 1;
         let number = shard.to_string();
         let by_topic = Topic::ALL.map(Topic::as_str);
@@ -56,11 +53,8 @@ impl ShardMetrics {
             held: Held::default(),
             consumer_lag: by_topic
                 .map(|topic| families.consumer_lag.with_label_values(&[topic, &number])),
-            record_time_lag: by_topic.map(|topic| {
-                families
-                    .record_time_lag
-                    .with_label_values(&[topic, &number])
-            }),
+            record_time_lag: by_topic
+                .map(|topic| families.record_time_lag.with_label_values(&[topic, &number])),
             boundary_lag: by_topic
                 .map(|topic| families.boundary_lag.with_label_values(&[&number, topic])),
         }
@@ -95,10 +89,7 @@ impl Drop for ShardMetrics {
     fn drop(&mut self) {
         self.set_held(Held::default());
         let families = &self.metrics.by_shard;
-        let mut handles = families
-            .handles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut handles = families.handles.lock().unwrap_or_else(PoisonError::into_inner);
         let left = handles.get(&self.shard).map_or(0, |count| count - 1);
         if left > 0 {
             handles.insert(self.shard, left);
@@ -109,9 +100,7 @@ impl Drop for ShardMetrics {
         for topic in Topic::ALL.map(Topic::as_str) {
             // Removing fails only for a series that is not there, which is what is wanted.
             let _ = families.consumer_lag.remove_label_values(&[topic, &number]);
-            let _ = families
-                .record_time_lag
-                .remove_label_values(&[topic, &number]);
+            let _ = families.record_time_lag.remove_label_values(&[topic, &number]);
             let _ = families.boundary_lag.remove_label_values(&[&number, topic]);
         }
     }
@@ -119,10 +108,7 @@ impl Drop for ShardMetrics {
 
 impl Sums {
     fn replace(&self, old: &Held, new: &Held) {
-        let accounts = self
-            .accounts
-            .iter()
-            .zip(old.accounts.iter().zip(&new.accounts));
+        let accounts = self.accounts.iter().zip(old.accounts.iter().zip(&new.accounts));
         for (gauge, (old, new)) in accounts {
             shift(gauge, *old, *new);
         }

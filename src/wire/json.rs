@@ -64,11 +64,7 @@ pub(super) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     /// Begins at the start of a text.
     pub(super) const fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            at: 0,
-            first: true,
-        }
+        Self { text, at: 0, first: true }
     }
 
     /// Opens the outermost value.
@@ -126,11 +122,7 @@ impl<'a> Scanner<'a> {
     /// Checks that only white space is left.
     fn end(&mut self) -> Result<(), Flaw> {
         self.space();
-        if self.at == self.text.len() {
-            Ok(())
-        } else {
-            Err(self.flaw())
-        }
+        if self.at == self.text.len() { Ok(()) } else { Err(self.flaw()) }
     }
 
     /// A member's name, its colon and the space after it.
@@ -217,11 +209,7 @@ impl<'a> Scanner<'a> {
         if self.peek() == b'"' {
             let raw = &self.text[start..self.at];
             self.at += 1;
-            return Ok(Quoted {
-                raw,
-                escaped: false,
-                unpaired: false,
-            });
+            return Ok(Quoted { raw, escaped: false, unpaired: false });
         }
         self.escaped_string(start)
     }
@@ -252,11 +240,7 @@ impl<'a> Scanner<'a> {
         }
         let raw = &self.text[start..self.at];
         self.at += 1;
-        Ok(Quoted {
-            raw,
-            escaped: true,
-            unpaired: unpaired || after_high,
-        })
+        Ok(Quoted { raw, escaped: true, unpaired: unpaired || after_high })
     }
 
     /// Steps over an escape; its UTF-16 code unit where it is written as `\uXXXX`.
@@ -550,10 +534,7 @@ mod tests {
             for stop in ["\"", "\\n\"", "\u{1}\""] {
                 let text = format!(
                     "\"{}{stop}",
-                    "\u{ff}~! \u{80}".repeat(9)[..]
-                        .chars()
-                        .take(length)
-                        .collect::<String>()
+                    "\u{ff}~! \u{80}".repeat(9)[..].chars().take(length).collect::<String>()
                 );
                 assert_eq!(
                     scan(&text).is_ok(),

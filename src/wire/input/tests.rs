@@ -57,11 +57,7 @@ fn decode_with(
     let event = decoder.decode(topic, value, time, 0, limits).map(described);
     let expected = reference::decode(topic, value, time, 0, limits);
     let text = String::from_utf8_lossy(value);
-    assert_eq!(
-        event.clone().map_err(DeadLetterCause::reason),
-        expected,
-        "{topic:?} {text}"
-    );
+    assert_eq!(event.clone().map_err(DeadLetterCause::reason), expected, "{topic:?} {text}");
     event
 }
 
@@ -116,100 +112,34 @@ fn every_reason_is_given_and_told_without_a_byte_of_the_record() {
     let orders = |from, to| (Topic::Orders, with(Topic::Orders, from, to));
     let feedback = |from, to| (Topic::Feedback, with(Topic::Feedback, from, to));
     let cases = [
-        (
-            (Topic::Orders, " ".repeat((1 << 20) + 1)),
-            "too_large: the value has more than 1048576",
-        ),
-        (
-            (Topic::Orders, "\u{0}{}".to_owned()),
-            "schema_framed: the first byte is 0x00",
-        ),
+        ((Topic::Orders, " ".repeat((1 << 20) + 1)), "too_large: the value has more than 1048576"),
+        ((Topic::Orders, "\u{0}{}".to_owned()), "schema_framed: the first byte is 0x00"),
         ((Topic::Orders, String::new()), "parse: the value is empty"),
         (orders("\"MFN\"", "MFN"), "parse: not JSON at byte"),
-        (
-            (Topic::Orders, format!("{ORDER}x")),
-            "parse: not JSON at byte",
-        ),
-        (
-            (Topic::Orders, "[".repeat(200)),
-            "parse: nested deeper than 127 levels at byte 127",
-        ),
-        (
-            orders("\"order_status\"", "\"\\ud800\":1,\"order_status\""),
-            "parse: an unpaired",
-        ),
-        (
-            feedback("never", "\\uDC00"),
-            "parse: an unpaired surrogate in comment",
-        ),
-        (
-            orders("\"MFN\"", "\"MFN\",\"SellerId\":\"x\""),
-            "duplicate_key: seller_id",
-        ),
-        (
-            orders(
-                "\"MFN\"",
-                "\"MFN\",\"buy_shipping\":null,\"buy_shipping\":null",
-            ),
-            "duplicate_key",
-        ),
-        (
-            orders("\"seller_id\"", "\"Seller_id\""),
-            "missing_field: seller_id",
-        ),
-        (
-            orders("\"2026-02-27T08:00:00.123Z\"", "null"),
-            "missing_field: purchase_date",
-        ),
+        ((Topic::Orders, format!("{ORDER}x")), "parse: not JSON at byte"),
+        ((Topic::Orders, "[".repeat(200)), "parse: nested deeper than 127 levels at byte 127"),
+        (orders("\"order_status\"", "\"\\ud800\":1,\"order_status\""), "parse: an unpaired"),
+        (feedback("never", "\\uDC00"), "parse: an unpaired surrogate in comment"),
+        (orders("\"MFN\"", "\"MFN\",\"SellerId\":\"x\""), "duplicate_key: seller_id"),
+        (orders("\"MFN\"", "\"MFN\",\"buy_shipping\":null,\"buy_shipping\":null"), "duplicate_key"),
+        (orders("\"seller_id\"", "\"Seller_id\""), "missing_field: seller_id"),
+        (orders("\"2026-02-27T08:00:00.123Z\"", "null"), "missing_field: purchase_date"),
         ((Topic::Orders, "{}".to_owned()), "missing_field: seller_id"),
-        (
-            (Topic::Orders, "[]".to_owned()),
-            "bad_value: the value is not a JSON object",
-        ),
-        (
-            (Topic::Orders, "null".to_owned()),
-            "bad_value: the value is not a JSON object",
-        ),
-        (
-            (Topic::Orders, "\"\\ud800\"".to_owned()),
-            "bad_value: the value is not",
-        ),
-        (
-            orders("A1B2C3", ""),
-            "bad_value: seller_id: expected an id of 1 to 64",
-        ),
-        (
-            orders("\"M1\"", "7"),
-            "bad_value: marketplace_id: expected an id of at most",
-        ),
-        (
-            orders("Shipped", "shipped"),
-            "bad_value: order_status: expected one of Pending,",
-        ),
-        (
-            orders("MFN", "mfn"),
-            "bad_value: fulfillment_channel: expected one of MFN",
-        ),
-        (
-            feedback(":1,", ":0,"),
-            "bad_value: rating: expected an integer from 1 to 5",
-        ),
-        (
-            orders("12:34:55Z", "12:34:60Z"),
-            "bad_value: event_time: expected an RFC 3339",
-        ),
+        ((Topic::Orders, "[]".to_owned()), "bad_value: the value is not a JSON object"),
+        ((Topic::Orders, "null".to_owned()), "bad_value: the value is not a JSON object"),
+        ((Topic::Orders, "\"\\ud800\"".to_owned()), "bad_value: the value is not"),
+        (orders("A1B2C3", ""), "bad_value: seller_id: expected an id of 1 to 64"),
+        (orders("\"M1\"", "7"), "bad_value: marketplace_id: expected an id of at most"),
+        (orders("Shipped", "shipped"), "bad_value: order_status: expected one of Pending,"),
+        (orders("MFN", "mfn"), "bad_value: fulfillment_channel: expected one of MFN"),
+        (feedback(":1,", ":0,"), "bad_value: rating: expected an integer from 1 to 5"),
+        (orders("12:34:55Z", "12:34:60Z"), "bad_value: event_time: expected an RFC 3339"),
         (
             orders("2026-03-01T12:34:55Z", "1999-12-31T23:59:59.999Z"),
             "bad_time: event_time: before",
         ),
-        (
-            orders("12:34:55Z", "13:34:56.001Z"),
-            "bad_time: event_time: more than 3600000 ms",
-        ),
-        (
-            orders("2026-02-27T08:00:00.123Z", "2026-03-02T12:34:55.001Z"),
-            "purchase_in_future: ",
-        ),
+        (orders("12:34:55Z", "13:34:56.001Z"), "bad_time: event_time: more than 3600000 ms"),
+        (orders("2026-02-27T08:00:00.123Z", "2026-03-02T12:34:55.001Z"), "purchase_in_future: "),
     ];
     for ((topic, value), start) in cases {
         let told = message(topic, &value);
@@ -231,17 +161,11 @@ fn the_edges_of_time_are_inside() {
         assert!(told.is_empty() || is_late, "{to}: {told}");
     }
     // A defect's purchase date is not compared with anything.
-    let late = with(
-        Topic::Claims,
-        "\"status\"",
-        "\"purchase_date\":\"9999-01-01T00:00:00Z\",\"status\"",
-    );
+    let late =
+        with(Topic::Claims, "\"status\"", "\"purchase_date\":\"9999-01-01T00:00:00Z\",\"status\"");
     assert_eq!(message(Topic::Claims, &late), "");
     let none = decode_with(Topic::Orders, ORDER.as_bytes(), None, &limits());
-    assert_eq!(
-        none.unwrap_err().to_string(),
-        "bad_time: the record has no timestamp"
-    );
+    assert_eq!(none.unwrap_err().to_string(), "bad_time: the record has no timestamp");
     for extreme in [i64::MIN, i64::MAX, -1] {
         let mut decoder = Decoder::new();
         let time = Some(RecordTime::from_ms(extreme));
@@ -279,11 +203,7 @@ fn an_earlier_reason_hides_a_later_one() {
 #[test]
 fn partitions_are_checked_by_either_partitioner_or_not_at_all() {
     for partitioner in Partitioner::ALL {
-        let limits = Limits {
-            partitioner,
-            partitions: 7,
-            ..limits()
-        };
+        let limits = Limits { partitioner, partitions: 7, ..limits() };
         for partition in 0..7 {
             let mut decoder = Decoder::new();
             let time = Some(RecordTime::from_ms(NOW_MS));
@@ -311,18 +231,8 @@ fn traps_of_values() {
         (Topic::Feedback, ":1,", ":\"\\ud800\",", "parse"),
         (Topic::Feedback, ":1,", ":[\"\\ud800\"],", bad),
         (Topic::Feedback, ":1,", ":true,", bad),
-        (
-            Topic::Feedback,
-            "\"comment\":\"",
-            "\"comment\":null,\"x\":\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"comment\":\"",
-            "\"comment\":{},\"x\":\"",
-            bad,
-        ),
+        (Topic::Feedback, "\"comment\":\"", "\"comment\":null,\"x\":\"", ""),
+        (Topic::Feedback, "\"comment\":\"", "\"comment\":{},\"x\":\"", bad),
         (Topic::Feedback, "never", "\\u0000 \\/ \u{7f} \u{fffe}", ""),
         (
             Topic::Feedback,
@@ -330,96 +240,26 @@ fn traps_of_values() {
             "\"response_time\":\"2026-03-01T00:00:00Z\",\"status\"",
             "",
         ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"response_time\":\"soon\",\"status\"",
-            bad,
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"response_time\":5,\"status\"",
-            bad,
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"odr_impact\":5,\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"OrderStatus\":5,\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"marketplace_id\":\"\",\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"marketplace_id\":\"\\t\",\"status\"",
-            bad,
-        ),
+        (Topic::Feedback, "\"status\"", "\"response_time\":\"soon\",\"status\"", bad),
+        (Topic::Feedback, "\"status\"", "\"response_time\":5,\"status\"", bad),
+        (Topic::Feedback, "\"status\"", "\"odr_impact\":5,\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"OrderStatus\":5,\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"marketplace_id\":\"\",\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"marketplace_id\":\"\\t\",\"status\"", bad),
         (Topic::Feedback, "\"status\"", "\"\\u0073tatus\"", ""),
         (Topic::Feedback, "posted", "p\\u006fsted", ""),
         (Topic::Feedback, "A1B2C3", "A\\u0031\\/", ""),
         (Topic::Feedback, "A1B2C3", "A\\u00e9", bad),
         (Topic::Feedback, "A1B2C3", "A\\n", bad),
         (Topic::Feedback, "A1B2C3", "A\\u0000", bad),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"PurchaseDate\":null,\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"purchase_date\":7,\"status\"",
-            bad,
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"x\":\"\\ud800\",\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"x\":{\"\\ud800\":1e400},\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"x\":{\"seller_id\":[]},\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"x\":{\"a\":1,\"a\":2},\"x\":0,\"status\"",
-            "",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"x\":\"\\ud8\",\"status\"",
-            "parse",
-        ),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"x\":[1,],\"status\"",
-            "parse",
-        ),
+        (Topic::Feedback, "\"status\"", "\"PurchaseDate\":null,\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"purchase_date\":7,\"status\"", bad),
+        (Topic::Feedback, "\"status\"", "\"x\":\"\\ud800\",\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"x\":{\"\\ud800\":1e400},\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"x\":{\"seller_id\":[]},\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"x\":{\"a\":1,\"a\":2},\"x\":0,\"status\"", ""),
+        (Topic::Feedback, "\"status\"", "\"x\":\"\\ud8\",\"status\"", "parse"),
+        (Topic::Feedback, "\"status\"", "\"x\":[1,],\"status\"", "parse"),
         (Topic::Claims, "\"AZ1\"", "null", ""),
         (Topic::Claims, "\"AZ1\"", "\"\"", bad),
         (Topic::Claims, "\"AZ1\"", "5", bad),
@@ -428,42 +268,17 @@ fn traps_of_values() {
         (Topic::Claims, "true", "null", ""),
         (Topic::Claims, "amazon", "Amazon", bad),
         (Topic::Claims, "\"granted\"", "null", "missing_field"),
-        (
-            Topic::Claims,
-            "\"claim_id\"",
-            "\"chargeback_id\":7,\"claim_id\"",
-            "",
-        ),
+        (Topic::Claims, "\"claim_id\"", "\"chargeback_id\":7,\"claim_id\"", ""),
         (Topic::Chargebacks, "null", "\"\"", bad),
         (Topic::Chargebacks, "null", "\"~ \"", ""),
-        (
-            Topic::Chargebacks,
-            "\"status\"",
-            "\"reason\":\"\",\"status\"",
-            bad,
-        ),
-        (
-            Topic::Chargebacks,
-            "\"status\"",
-            "\"reason\":null,\"status\"",
-            "",
-        ),
-        (
-            Topic::Chargebacks,
-            "\"status\"",
-            "\"odr_impact\":false,\"status\"",
-            "",
-        ),
+        (Topic::Chargebacks, "\"status\"", "\"reason\":\"\",\"status\"", bad),
+        (Topic::Chargebacks, "\"status\"", "\"reason\":null,\"status\"", ""),
+        (Topic::Chargebacks, "\"status\"", "\"odr_impact\":false,\"status\"", ""),
         (Topic::Chargebacks, "lost", "granted", bad),
         (Topic::Chargebacks, "\"seller_id\"", "\"SellerId\"", ""),
         (Topic::Chargebacks, "\"order_id\"", "\"AmazonOrderId\"", ""),
         (Topic::Orders, "\"MFN\"", "\"Amazon\"", ""),
-        (
-            Topic::Orders,
-            "\"MFN\"",
-            "\"Merchant\",\"shipped_on_time\":false",
-            "",
-        ),
+        (Topic::Orders, "\"MFN\"", "\"Merchant\",\"shipped_on_time\":false", ""),
         (Topic::Orders, "Shipped", "Cancelled", ""),
         (Topic::Orders, "Shipped", "Cancel", bad),
         (Topic::Orders, "\"M1\"", "null", ""),
@@ -474,17 +289,11 @@ fn traps_of_values() {
     ];
     for (topic, from, to, code) in cases {
         let told = message(*topic, &with(*topic, from, to));
-        assert_eq!(
-            told.split(':').next().unwrap(),
-            *code,
-            "{from} -> {to}: {told}"
-        );
+        assert_eq!(told.split(':').next().unwrap(), *code, "{from} -> {to}: {told}");
     }
     assert_eq!(
         DeadReason::Parse,
-        decode_with(Topic::Orders, b"{\"\xff\":1}", None, &limits())
-            .unwrap_err()
-            .reason()
+        decode_with(Topic::Orders, b"{\"\xff\":1}", None, &limits()).unwrap_err().reason()
     );
 }
 
@@ -526,11 +335,7 @@ fn nesting_of_127_levels_is_accepted_and_of_128_is_not() {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             // Inside the object, which is one level itself.
             let deep = format!("{}0{}", open.repeat(levels), close.repeat(levels));
-            let text = with(
-                Topic::Claims,
-                "\"status\"",
-                &format!("\"x\":{deep},\"status\""),
-            );
+            let text = with(Topic::Claims, "\"status\"", &format!("\"x\":{deep},\"status\""));
             let told = message(Topic::Claims, &text);
             assert_eq!(told.split(':').next().unwrap(), code, "{levels} of {open}");
         }
@@ -545,17 +350,11 @@ fn hostile_records_cost_linear_time_and_no_stack() {
         "{\"a\":".repeat(100_000),
         format!("{{\"x\":\"{}\"}}", "a".repeat(million)),
         format!("{{\"seller_id\":\"{}\"}}", "\\u0041".repeat(million / 6)),
-        format!(
-            "{{\"comment\":\"{}\"}}",
-            "\\ud83d\\ude00".repeat(million / 12)
-        ),
+        format!("{{\"comment\":\"{}\"}}", "\\ud83d\\ude00".repeat(million / 12)),
         format!("{{{}\"x\":0}}", "\"\\u0061\":1,".repeat(million / 12)),
         format!("{{\"x\":[{}1]}}", "[],".repeat(million / 3)),
         format!("{{\"x\":{}}}", "9".repeat(million)),
-        format!(
-            "{{{}\"x\":0}}",
-            "\"seller_id\":\"\\n\",".repeat(million / 20)
-        ),
+        format!("{{{}\"x\":0}}", "\"seller_id\":\"\\n\",".repeat(million / 20)),
         "\\".repeat(million),
         "\"".repeat(million),
         "\u{1}\u{0}".repeat(million / 2),
@@ -653,29 +452,15 @@ const PIECES: [&str; 24] = [
 type Edit = (prop::sample::Index, usize, &'static str);
 
 fn record() -> impl Strategy<Value = (Topic, Vec<u8>)> {
-    let any_member = (
-        0..ALL.len() + SECOND.len() + 3,
-        select(&VALUES[..]),
-        0..8_u8,
-    );
+    let any_member = (0..ALL.len() + SECOND.len() + 3, select(&VALUES[..]), 0..8_u8);
     let compared = select(vec![Field::EventTime.index(), Field::PurchaseDate.index()]);
     let time_member = (compared, select(&TIMES[..]), 1..2_u8);
     let member = prop_oneof![2 => any_member, 1 => time_member];
     let members = prop::collection::vec(member, 0..4);
-    let edit = (
-        any::<prop::sample::Index>(),
-        0..3_usize,
-        select(&PIECES[..]),
-    );
+    let edit = (any::<prop::sample::Index>(), 0..3_usize, select(&PIECES[..]));
     let edits = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(edit, 1..3)];
-    (
-        select(&Topic::ALL[..]),
-        members,
-        edits,
-        any::<bool>(),
-        0..6_u8,
-    )
-        .prop_map(|(topic, members, edits, is_spaced, empty)| {
+    (select(&Topic::ALL[..]), members, edits, any::<bool>(), 0..6_u8).prop_map(
+        |(topic, members, edits, is_spaced, empty)| {
             let mut text = sample(topic).to_owned();
             if empty == 0 {
                 text = "{\"x\":0}".to_owned();
@@ -687,7 +472,8 @@ fn record() -> impl Strategy<Value = (Topic, Vec<u8>)> {
                 text = text.replace("\":", "\" : ").replace(",\"", " ,\t\"");
             }
             (topic, edited(text.into_bytes(), edits))
-        })
+        },
+    )
 }
 
 /// Sets a member, in place of one with the same name in most styles.
@@ -700,9 +486,7 @@ fn with_member(topic: Topic, text: &str, name: usize, value: &str, style: u8) ->
         0 => format!("\"\\u{:04x}{}\":{value}", name.as_bytes()[0], &name[1..]),
         _ => format!("\"{name}\":{value}"),
     };
-    let found = ALL
-        .iter()
-        .find(|field| field.as_str() == name && field.is_on(topic));
+    let found = ALL.iter().find(|field| field.as_str() == name && field.is_on(topic));
     if let (Some(_), 1..) = (found, style)
         && let Some(start) = text.find(&format!("\"{name}\":"))
         && let Some(length) = text[start..].find([',', '}'])
