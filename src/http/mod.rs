@@ -15,7 +15,6 @@
 
 mod probes;
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,11 +143,9 @@ async fn serve_routes(
 }
 
 /// Ends when the shutdown is signalled, or can be no more.
-fn signalled(mut shutdown: watch::Receiver<bool>) -> impl Future<Output = ()> + Send {
-    async move {
-        // An error means that the sender is gone: nobody could end the server any more.
-        let _ = shutdown.wait_for(|signalled| *signalled).await;
-    }
+async fn signalled(mut shutdown: watch::Receiver<bool>) {
+    // An error means that the sender is gone: nobody could end the server any more.
+    let _ = shutdown.wait_for(|signalled| *signalled).await;
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ fn version_index_and_unknown_paths_answer() {
     let index = server.get("/").body;
     for (path, _) in ENDPOINTS {
         assert!(index.contains(path), "{path}");
-        assert_eq!(server.get(path).status == "404", false, "{path}");
+        assert_ne!(server.get(path).status, "404", "{path}");
     }
     let answer = server.get("/nothing%0ahere");
     assert_eq!(answer.status, "404");

@@ -6,17 +6,17 @@
 use crate::domain::effects::{AlertKind, AlertState};
 use crate::domain::event::{DeadReason, Outcome, Topic};
 
-/// Where an account stands against the warning and critical thresholds, over both channels of the
-/// live view.
+/// Where an account stands against the warning and critical alerts, over both channels of the live
+/// view; the shard says which band an account is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Band {
-    /// Below half of the warning threshold.
+    /// No defective order, or room for one more.
     Good,
-    /// At least half of the warning threshold, and not above it.
+    /// Defective orders, no warning, and no room for one more.
     Watch,
-    /// Above the warning threshold, and not above the critical one.
+    /// A warning's condition holds, and a critical's does not.
     Warning,
-    /// Above the critical threshold.
+    /// A critical's condition holds.
     Critical,
     /// Too few orders for a rate.
     None,

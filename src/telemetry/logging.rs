@@ -124,8 +124,9 @@ where
 
 /// Whether a character could break a line, drive a terminal or reorder what is shown.
 fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    let is_separator = matches!(character, '\u{2028}' | '\u{2029}');
+    let is_reordering = matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || is_separator || is_reordering
 }
 
 /// Escapes what is written through it as Rust would.
