@@ -2,3 +2,5 @@
 
 pub mod domain;
 pub mod pipeline;
+pub mod sim;
+pub mod testing;

@@ -1,0 +1,3 @@
+//! The synthetic market.
+
+pub mod murmur2;
