@@ -83,6 +83,11 @@ impl Random {
         &things[self.index(things.len())]
     }
 
+    /// One of some texts, of which there is at least one.
+    pub fn pick_str<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        texts[self.index(texts.len())]
+    }
+
     /// Brings things into a random order.
     pub fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {
