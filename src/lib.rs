@@ -5,5 +5,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod pipeline;
+pub mod sim;
 pub mod telemetry;
+pub mod testing;
 pub mod wire;
