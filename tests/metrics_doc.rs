@@ -28,19 +28,12 @@ fn document() -> String {
 /// The cells of a table's row, without the marks of code.
 fn cells(line: &str) -> Vec<String> {
     let inner = line.trim().trim_matches('|');
-    inner
-        .split('|')
-        .map(|cell| cell.trim().replace('`', ""))
-        .collect()
+    inner.split('|').map(|cell| cell.trim().replace('`', "")).collect()
 }
 
 /// The rows of all tables whose first cell is code.
 fn rows(document: &str) -> Vec<Vec<String>> {
-    document
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(cells)
-        .collect()
+    document.lines().filter(|line| line.starts_with("| `")).map(cells).collect()
 }
 
 fn wanted_row(metric: &Declaration) -> [String; 4] {
@@ -127,9 +120,7 @@ fn metric_of(name: &str) -> Option<&'static Declaration> {
 #[test]
 fn the_example_shows_every_metric_with_its_labels() {
     let document = document();
-    let (_, example) = document
-        .split_once("## Example")
-        .expect("the section is there");
+    let (_, example) = document.split_once("## Example").expect("the section is there");
     let mut missing: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
     for line in example.lines().filter(|line| is_metric(line)) {
         let (name, mut labels) = sample(line);
@@ -186,10 +177,7 @@ fn populated() -> Arc<Metrics> {
 fn the_exposition_passes_promtool() {
     let metrics = populated();
     let mut shard = ShardMetrics::new(&metrics, ShardNo::new(0));
-    shard.set_held(Held {
-        orders: 3,
-        ..Held::default()
-    });
+    shard.set_held(Held { orders: 3, ..Held::default() });
     shard.set_boundary_lag_ms(2_500, Topic::Claims);
     let text = metrics.render();
     for metric in &ALL {
@@ -197,10 +185,7 @@ fn the_exposition_passes_promtool() {
         assert!(text.contains(&header), "{header} in\n{text}");
     }
     let (ok, said) = promtool_check(&text);
-    assert!(
-        ok && said.is_empty(),
-        "promtool says:\n{said}\nabout\n{text}"
-    );
+    assert!(ok && said.is_empty(), "promtool says:\n{said}\nabout\n{text}");
 }
 
 #[test]

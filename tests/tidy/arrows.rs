@@ -77,9 +77,7 @@ pub fn arrows(files: &[File]) -> Vec<Finding> {
                 found.extend(http_sees_only_query(file, &from, &target, path.line));
                 if ADAPTERS.contains(&to) && ADAPTERS.contains(&from.as_str()) {
                     let edge = (from.clone(), to.to_owned());
-                    between_adapters
-                        .entry(edge)
-                        .or_insert_with(|| file.finding(path.line, ""));
+                    between_adapters.entry(edge).or_insert_with(|| file.finding(path.line, ""));
                 }
             }
         }
@@ -147,30 +145,12 @@ mod tests {
     fn imports_to_the_right_are_fine() {
         for (path, text) in [
             ("src/main.rs", "use odrwatch::commands::run;"),
-            (
-                "src/commands/run.rs",
-                "use crate::{kafka::X, http, pipeline::worker};",
-            ),
-            (
-                "src/kafka/mod.rs",
-                "use crate::config::K; use crate::pipeline::ports::Broker;",
-            ),
-            (
-                "src/http/api.rs",
-                "use crate::pipeline::query::Q; use crate::telemetry::Metrics;",
-            ),
-            (
-                "src/pipeline/worker.rs",
-                "use super::ports::Broker; use crate::wire;",
-            ),
-            (
-                "src/domain/shard.rs",
-                "use super::time::Day; use crate::domain::ids;",
-            ),
-            (
-                "src/pipeline/worker.rs",
-                "#[cfg(test)]\nmod tests { use crate::testing::B; }",
-            ),
+            ("src/commands/run.rs", "use crate::{kafka::X, http, pipeline::worker};"),
+            ("src/kafka/mod.rs", "use crate::config::K; use crate::pipeline::ports::Broker;"),
+            ("src/http/api.rs", "use crate::pipeline::query::Q; use crate::telemetry::Metrics;"),
+            ("src/pipeline/worker.rs", "use super::ports::Broker; use crate::wire;"),
+            ("src/domain/shard.rs", "use super::time::Day; use crate::domain::ids;"),
+            ("src/pipeline/worker.rs", "#[cfg(test)]\nmod tests { use crate::testing::B; }"),
             ("src/wire/mod.rs", "use crate::Unknown;"),
         ] {
             assert_eq!(check(path, text), Vec::<String>::new(), "{path}");
@@ -180,71 +160,23 @@ mod tests {
     #[test]
     fn imports_to_the_left_are_found_where_they_are() {
         for (path, text, line, word) in [
-            (
-                "src/domain/ids.rs",
-                "//!\nuse crate::wire::X;",
-                2,
-                "`domain` must not import `wire`",
-            ),
-            (
-                "src/domain/ids.rs",
-                "fn f() { crate::telemetry::x() }",
-                1,
-                "`telemetry`",
-            ),
-            (
-                "src/wire/mod.rs",
-                "use super::pipeline::ports;",
-                1,
-                "`pipeline`",
-            ),
-            (
-                "src/wire/a.rs",
-                "use crate::{domain,\n telemetry::X};",
-                2,
-                "`telemetry`",
-            ),
-            (
-                "src/pipeline/a.rs",
-                "use super::super::kafka::X;",
-                1,
-                "`kafka`",
-            ),
-            (
-                "src/pipeline/a.rs",
-                "use crate::testing::X;",
-                1,
-                "`testing`",
-            ),
+            ("src/domain/ids.rs", "//!\nuse crate::wire::X;", 2, "`domain` must not import `wire`"),
+            ("src/domain/ids.rs", "fn f() { crate::telemetry::x() }", 1, "`telemetry`"),
+            ("src/wire/mod.rs", "use super::pipeline::ports;", 1, "`pipeline`"),
+            ("src/wire/a.rs", "use crate::{domain,\n telemetry::X};", 2, "`telemetry`"),
+            ("src/pipeline/a.rs", "use super::super::kafka::X;", 1, "`kafka`"),
+            ("src/pipeline/a.rs", "use crate::testing::X;", 1, "`testing`"),
             ("src/kafka/a.rs", "use crate::http::X;", 1, "`http`"),
             ("src/snapshot/a.rs", "use crate::kafka::X;", 1, "`kafka`"),
             ("src/http/a.rs", "use crate::config::X;", 1, "`config`"),
-            (
-                "src/http/a.rs",
-                "use crate::pipeline::worker::W;",
-                1,
-                "`pipeline::query`",
-            ),
-            (
-                "src/telemetry/a.rs",
-                "use crate::pipeline::ports;",
-                1,
-                "`pipeline`",
-            ),
-            (
-                "src/config/a.rs",
-                "use crate::commands::run;",
-                1,
-                "`commands`",
-            ),
+            ("src/http/a.rs", "use crate::pipeline::worker::W;", 1, "`pipeline::query`"),
+            ("src/telemetry/a.rs", "use crate::pipeline::ports;", 1, "`pipeline`"),
+            ("src/config/a.rs", "use crate::commands::run;", 1, "`commands`"),
             ("src/new/mod.rs", "//! x", 1, "give `new` its place"),
         ] {
             let found = check(path, text);
             assert_eq!(found.len(), 1, "{path} {text}: {found:?}");
-            assert!(
-                found[0].starts_with(&format!("{path}:{line}: ")),
-                "{found:?}"
-            );
+            assert!(found[0].starts_with(&format!("{path}:{line}: ")), "{found:?}");
             assert!(found[0].contains(word), "{found:?}");
         }
     }

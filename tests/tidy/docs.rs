@@ -10,11 +10,7 @@ pub fn links(files: &[File], exists: impl Fn(&str) -> bool) -> Vec<Finding> {
     for file in files.iter().filter(|file| file.path.ends_with(".md")) {
         for (line, target) in link_targets(file) {
             let (path, anchor) = target.split_once('#').unwrap_or((target.as_str(), ""));
-            let full = if path.is_empty() {
-                file.path.clone()
-            } else {
-                resolve(&file.path, path)
-            };
+            let full = if path.is_empty() { file.path.clone() } else { resolve(&file.path, path) };
             if !exists(&full) {
                 let message = format!("the link `{target}` leads nowhere: there is no {full}");
                 found.push(file.finding(line, message));
@@ -41,15 +37,9 @@ pub fn readme_commands(readme: &File, makefile: &File) -> Vec<Finding> {
         .collect();
     let mut found = Vec::new();
     for (line, code) in code_of(readme) {
-        let mut words = code
-            .split_whitespace()
-            .skip_while(|word| *word != "make")
-            .skip(1);
+        let mut words = code.split_whitespace().skip_while(|word| *word != "make").skip(1);
         let is_target = |word: &&str| !word.starts_with('-') && !word.contains('=');
-        if let Some(target) = words
-            .find(is_target)
-            .filter(|target| !targets.contains(target))
-        {
+        if let Some(target) = words.find(is_target).filter(|target| !targets.contains(target)) {
             let message = format!("the Makefile has no target `{target}`");
             found.push(readme.finding(line, message));
         }
@@ -60,11 +50,7 @@ pub fn readme_commands(readme: &File, makefile: &File) -> Vec<Finding> {
 /// The change log has a section for what is not released.
 pub fn changelog(files: &[File]) -> Vec<Finding> {
     let log = files.iter().find(|file| file.path == "CHANGELOG.md");
-    let is_open = |log: &File| {
-        log.text
-            .lines()
-            .any(|line| line.starts_with("## [Unreleased]"))
-    };
+    let is_open = |log: &File| log.text.lines().any(|line| line.starts_with("## [Unreleased]"));
     match log {
         Some(log) if is_open(log) => Vec::new(),
         Some(log) => vec![log.finding(1, "add the section `## [Unreleased]`")],
@@ -129,9 +115,7 @@ fn headings(file: &File) -> BTreeSet<String> {
         .filter(|(_, text)| text.starts_with('#'))
         .map(|(_, text)| {
             let title = text.trim_start_matches('#').trim().to_lowercase();
-            let kept = title
-                .chars()
-                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
@@ -187,13 +171,7 @@ mod tests {
     #[test]
     fn a_closed_or_missing_change_log_is_found() {
         assert_eq!(changelog(&[]).len(), 1);
-        assert_eq!(
-            changelog(&[File::new("CHANGELOG.md", "## [1.0.0]\n")]).len(),
-            1
-        );
-        assert_eq!(
-            changelog(&[File::new("CHANGELOG.md", "## [Unreleased]\n")]),
-            []
-        );
+        assert_eq!(changelog(&[File::new("CHANGELOG.md", "## [1.0.0]\n")]).len(), 1);
+        assert_eq!(changelog(&[File::new("CHANGELOG.md", "## [Unreleased]\n")]), []);
     }
 }

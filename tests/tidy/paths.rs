@@ -14,11 +14,7 @@ pub struct PathUse {
 impl PathUse {
     /// The path from this crate's root; `None` for paths into other crates or to local names.
     pub fn in_crate(&self) -> Option<Vec<String>> {
-        let supers = self
-            .segments
-            .iter()
-            .take_while(|part| *part == "super")
-            .count();
+        let supers = self.segments.iter().take_while(|part| *part == "super").count();
         let (mut base, rest) = match self.segments[0].as_str() {
             "crate" | "odrwatch" => (Vec::new(), &self.segments[1..]),
             "self" => (self.module.clone(), &self.segments[1..]),
@@ -80,11 +76,7 @@ fn read_path(tokens: &[Token], at: usize, module: &[String], out: &mut Vec<PathU
     let mut line = tokens[at].line;
     let mut emit = |path: &[String], line: usize| {
         if !path.is_empty() {
-            out.push(PathUse {
-                line,
-                segments: path.to_vec(),
-                module: module.to_vec(),
-            });
+            out.push(PathUse { line, segments: path.to_vec(), module: module.to_vec() });
         }
     };
     while let Some(token) = tokens.get(place) {
@@ -126,37 +118,22 @@ mod tests {
 
     fn path_texts(path: &str, text: &str) -> Vec<String> {
         let file = File::new(path, text);
-        paths(&file)
-            .iter()
-            .map(|path| path.segments.join("::"))
-            .collect()
+        paths(&file).iter().map(|path| path.segments.join("::")).collect()
     }
 
     #[test]
     fn use_groups_are_expanded() {
         let text = "use crate::{a::{B, c as d}, e};\nuse std::io;\nfn f() { x::y::<T>(g::h); }";
         let found = path_texts("src/lib.rs", text);
-        assert_eq!(
-            found,
-            [
-                "crate::a::B",
-                "crate::a::c",
-                "crate::e",
-                "std::io",
-                "x::y",
-                "g::h"
-            ]
-        );
+        assert_eq!(found, ["crate::a::B", "crate::a::c", "crate::e", "std::io", "x::y", "g::h"]);
     }
 
     #[test]
     fn supers_are_resolved_through_inline_modules() {
         let text = "use super::x::Y;\nmod tests { use super::*; use super::super::z::W; }";
         let file = File::new("src/a/b.rs", text);
-        let found: Vec<_> = paths(&file)
-            .iter()
-            .map(|path| path.in_crate().unwrap().join("::"))
-            .collect();
+        let found: Vec<_> =
+            paths(&file).iter().map(|path| path.in_crate().unwrap().join("::")).collect();
         assert_eq!(found, ["a::x::Y", "a::b::*", "a::z::W"]);
         let file = File::new("src/a/mod.rs", "use super::c::D;");
         assert_eq!(paths(&file)[0].in_crate().unwrap(), ["c", "D"]);

@@ -23,31 +23,18 @@ pub struct File {
 impl File {
     /// A file from its path and text.
     pub fn new(path: &str, text: &str) -> Self {
-        let tokens = if path.ends_with(".rs") {
-            tokens(&blank(text))
-        } else {
-            Vec::new()
-        };
+        let tokens = if path.ends_with(".rs") { tokens(&blank(text)) } else { Vec::new() };
         let mut test_lines = test_regions(&tokens);
         let is_beside = path.ends_with("/tests.rs") || path.ends_with("_tests.rs");
         if is_beside || path.starts_with("tests/") || path.starts_with("benches/") {
             test_lines.extend(1..=text.lines().count());
         }
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            tokens,
-            test_lines,
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), tokens, test_lines }
     }
 
     /// A finding at a line of this file.
     pub fn finding(&self, line: usize, message: impl Into<String>) -> Finding {
-        Finding {
-            path: self.path.clone(),
-            line,
-            message: message.into(),
-        }
+        Finding { path: self.path.clone(), line, message: message.into() }
     }
 
     /// Whether the file is below a folder, or is that file.
@@ -58,10 +45,7 @@ impl File {
 
     /// The lines with their numbers.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(at, line)| (at + 1, line))
+        self.text.lines().enumerate().map(|(at, line)| (at + 1, line))
     }
 
     /// The modules that lead to this file, from the crate's root: `src/a/b.rs` is `[a, b]`.
@@ -101,26 +85,16 @@ pub struct Token {
 
 /// Reads all files that rules speak of.
 pub fn read_project(root: &Path) -> Vec<File> {
-    const FOLDERS: [&str; 7] = [
-        "src", "tests", "benches", "examples", "docs", "scripts", "config",
-    ];
-    const LONE: [&str; 5] = [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "Makefile",
-        "Cargo.toml",
-    ];
+    const FOLDERS: [&str; 7] = ["src", "tests", "benches", "examples", "docs", "scripts", "config"];
+    const LONE: [&str; 5] =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Cargo.toml"];
     const KINDS: [&str; 7] = ["rs", "md", "sh", "yaml", "toml", "txt", "jsonl"];
     let mut waiting: Vec<_> = FOLDERS.iter().map(|folder| root.join(folder)).collect();
     let mut found: Vec<_> = LONE.iter().map(|name| root.join(name)).collect();
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("a folder of the project can be listed").path();
-            let kind = path
-                .extension()
-                .and_then(|kind| kind.to_str())
-                .unwrap_or("");
+            let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or("");
             if path.is_dir() {
                 waiting.push(path);
             } else if KINDS.contains(&kind) {
@@ -152,10 +126,7 @@ pub fn mark_test_modules(files: &mut [File]) {
             }
         }
     }
-    for file in files
-        .iter_mut()
-        .filter(|file| file.path.starts_with("src/"))
-    {
+    for file in files.iter_mut().filter(|file| file.path.starts_with("src/")) {
         let module = file.module();
         if places.iter().any(|place| module.starts_with(place)) {
             file.test_lines.extend(1..=file.text.lines().count());
@@ -175,11 +146,7 @@ pub fn blank(text: &str) -> String {
             at += 1;
             continue;
         }
-        out.extend(
-            chars[at..end]
-                .iter()
-                .map(|c| if *c == '\n' { '\n' } else { ' ' }),
-        );
+        out.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
         at = end;
     }
     out
@@ -267,10 +234,7 @@ pub fn tokens(code: &str) -> Vec<Token> {
             let after_dot = out.last().is_some_and(|token| token.text == ".");
             let end = token_end(&chars, at, after_dot);
             if !chars[at].is_whitespace() {
-                out.push(Token {
-                    line: index + 1,
-                    text: chars[at..end].iter().collect(),
-                });
+                out.push(Token { line: index + 1, text: chars[at..end].iter().collect() });
             }
             at = end;
         }
@@ -298,11 +262,7 @@ fn token_end(chars: &[char], at: usize, after_dot: bool) -> usize {
 fn test_regions(tokens: &[Token]) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
     for at in 0..tokens.len() {
-        let text = |place: usize| {
-            tokens
-                .get(at + place)
-                .map_or("", |token| token.text.as_str())
-        };
+        let text = |place: usize| tokens.get(at + place).map_or("", |token| token.text.as_str());
         if (text(0), text(1), text(2), text(3)) != ("#", "[", "cfg", "(") {
             continue;
         }
@@ -359,14 +319,8 @@ mod tests {
 
     #[test]
     fn floats_are_one_token_and_tuple_fields_and_ranges_are_not() {
-        let words: Vec<_> = tokens("x.0.1 + 1.5 + 0..9")
-            .into_iter()
-            .map(|t| t.text)
-            .collect();
-        assert_eq!(
-            words,
-            ["x", ".", "0", ".", "1", "+", "1.5", "+", "0", ".", ".", "9"]
-        );
+        let words: Vec<_> = tokens("x.0.1 + 1.5 + 0..9").into_iter().map(|t| t.text).collect();
+        assert_eq!(words, ["x", ".", "0", ".", "1", "+", "1.5", "+", "0", ".", ".", "9"]);
     }
 
     #[test]

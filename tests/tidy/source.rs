@@ -7,12 +7,8 @@ const MAX_LINES: usize = 500;
 const MAX_COLUMNS: usize = 100;
 
 /// The places where `unsafe` has been earned.
-const UNSAFE_PLACES: [&str; 4] = [
-    "src/kafka/ffi.rs",
-    "src/kafka/ffi",
-    "src/domain/orders",
-    "tests/support",
-];
+const UNSAFE_PLACES: [&str; 4] =
+    ["src/kafka/ffi.rs", "src/kafka/ffi", "src/domain/orders", "tests/support"];
 
 /// What the domain has none of: paths (by prefix) and words.
 const NOT_IN_DOMAIN: [&str; 11] = [
@@ -88,19 +84,13 @@ pub fn headers(files: &[File]) -> Vec<Finding> {
 /// Only `src/kafka` knows the Kafka client.
 pub fn kafka_client(files: &[File]) -> Vec<Finding> {
     let message = "only src/kafka may use rdkafka; go through pipeline::ports";
-    let outside = files
-        .iter()
-        .filter(in_src)
-        .filter(|f| !f.is_in("src/kafka"));
+    let outside = files.iter().filter(in_src).filter(|f| !f.is_in("src/kafka"));
     words(outside, &["rdkafka", "rdkafka_sys"], |_| message.to_owned())
 }
 
 /// The domain is a function of its arguments: no clock, IO, async, serde, logs or floats.
 pub fn pure_domain(files: &[File]) -> Vec<Finding> {
-    let domain: Vec<_> = files
-        .iter()
-        .filter(|file| file.is_in("src/domain"))
-        .collect();
+    let domain: Vec<_> = files.iter().filter(|file| file.is_in("src/domain")).collect();
     let tell = |word: &str| format!("the domain has no `{word}`; take it in as an argument");
     let mut found = words(domain.iter().copied(), &WORDS_NOT_IN_DOMAIN, tell);
     for file in domain {
@@ -132,9 +122,7 @@ pub fn no_unsafe(files: &[File]) -> Vec<Finding> {
         .iter()
         .filter(|file| is_source(file))
         .filter(|file| !UNSAFE_PLACES.iter().any(|place| file.is_in(place)));
-    words(outside, &["unsafe"], |_| {
-        format!("`unsafe` is only for {}", UNSAFE_PLACES.join(", "))
-    })
+    words(outside, &["unsafe"], |_| format!("`unsafe` is only for {}", UNSAFE_PLACES.join(", ")))
 }
 
 /// Numbers are converted by `From` or `TryFrom`.
@@ -201,10 +189,7 @@ pub fn nothing_left(files: &[File]) -> Vec<Finding> {
 /// Each invariant `I-<n>` that the domain's docs name is named by a test.
 pub fn invariants(files: &[File]) -> Vec<Finding> {
     let mut tested = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| !file.path.starts_with("tests/tidy"))
-    {
+    for file in files.iter().filter(|file| !file.path.starts_with("tests/tidy")) {
         let is_table = file.is_in("tests");
         let lines = file.lines();
         let test_lines = lines.filter(|(line, _)| is_table || file.test_lines.contains(line));
@@ -282,10 +267,7 @@ mod tests {
     fn long_files_and_lines_are_found() {
         assert_eq!(lines(sizes, "src/a.rs", &"x\n".repeat(501)), [501]);
         assert_eq!(lines(sizes, "src/a.rs", &"x\n".repeat(500)), [0; 0]);
-        assert_eq!(
-            lines(sizes, "tests/a.rs", &format!("\n{}", "x".repeat(101))),
-            [2]
-        );
+        assert_eq!(lines(sizes, "tests/a.rs", &format!("\n{}", "x".repeat(101))), [2]);
         assert_eq!(lines(sizes, "benches/a.rs", &"\u{394}".repeat(100)), [0; 0]);
     }
 
@@ -328,19 +310,10 @@ mod tests {
     #[test]
     fn unearned_unsafe_is_found() {
         let text = "fn f() { unsafe { g() } }";
-        for path in [
-            "src/kafka/client.rs",
-            "src/domain/ids.rs",
-            "tests/a.rs",
-            "benches/b.rs",
-        ] {
+        for path in ["src/kafka/client.rs", "src/domain/ids.rs", "tests/a.rs", "benches/b.rs"] {
             assert_eq!(lines(no_unsafe, path, text), [1], "{path}");
         }
-        for path in [
-            "src/kafka/ffi.rs",
-            "src/domain/orders/index.rs",
-            "tests/support/mod.rs",
-        ] {
+        for path in ["src/kafka/ffi.rs", "src/domain/orders/index.rs", "tests/support/mod.rs"] {
             assert_eq!(lines(no_unsafe, path, text), [0; 0], "{path}");
         }
     }
@@ -363,24 +336,12 @@ mod tests {
     fn what_is_left_for_later_is_found() {
         let mark = concat!("// TO", "DO: later");
         for path in ["src/a.rs", "docs/a.md", "Makefile", "scripts/a.sh"] {
-            assert_eq!(
-                lines(nothing_left, path, &format!("\n{mark}")),
-                [2],
-                "{path}"
-            );
+            assert_eq!(lines(nothing_left, path, &format!("\n{mark}")), [2], "{path}");
         }
-        for text in [
-            "todo!()",
-            "unimplemented!(\"x\")",
-            "dbg!(x)",
-            "#[ignore]\nfn f() {}",
-        ] {
+        for text in ["todo!()", "unimplemented!(\"x\")", "dbg!(x)", "#[ignore]\nfn f() {}"] {
             assert_eq!(lines(nothing_left, "src/a.rs", text), [1], "{text}");
         }
-        assert_eq!(
-            lines(nothing_left, "src/a.rs", "let todo = 1; x.ignore();"),
-            [0; 0]
-        );
+        assert_eq!(lines(nothing_left, "src/a.rs", "let todo = 1; x.ignore();"), [0; 0]);
     }
 
     #[test]
@@ -388,14 +349,8 @@ mod tests {
         let domain = "//! Invariants:\n//! I-3: x. I-4: y.\n#[cfg(test)]\nmod tests {\n// I-3\n}";
         assert_eq!(lines(invariants, "src/domain/a.rs", domain), [2]);
         let table = File::new("tests/scenarios/a.txt", "# tests I-4");
-        assert_eq!(
-            invariants(&[File::new("src/domain/a.rs", domain), table]),
-            []
-        );
+        assert_eq!(invariants(&[File::new("src/domain/a.rs", domain), table]), []);
         let named = File::new("tests/a.rs", "fn i_4_is_so() {}");
-        assert_eq!(
-            invariants(&[File::new("src/domain/a.rs", domain), named]),
-            []
-        );
+        assert_eq!(invariants(&[File::new("src/domain/a.rs", domain), named]), []);
     }
 }
