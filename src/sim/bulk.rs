@@ -182,7 +182,7 @@ impl Bulk {
             } else {
                 Channel::Afn
             },
-            canceled: second % 33 == 0,
+            canceled: second.is_multiple_of(33),
             marketplace: if rank % 2 == 0 {
                 "ATVPDKIKX0DER"
             } else {

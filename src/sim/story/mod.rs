@@ -294,8 +294,10 @@ impl Market {
                 purchase_ms: order.purchase_ms,
                 channel: order.channel,
                 status,
-                shipped: (status == "Shipped")
-                    .then_some((order.number % 3 != 0, order.number % 23 != 0)),
+                shipped: (status == "Shipped").then_some((
+                    !order.number.is_multiple_of(3),
+                    !order.number.is_multiple_of(23),
+                )),
             },
             What::Feedback {
                 rating,
