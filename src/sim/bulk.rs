@@ -170,7 +170,7 @@ impl Bulk {
             number,
             purchase_ms: self.time_of(order) - delay,
             channel: if third & 1 == 0 { Channel::Mfn } else { Channel::Afn },
-            canceled: second % 33 == 0,
+            canceled: second.is_multiple_of(33),
             marketplace: if rank % 2 == 0 { "ATVPDKIKX0DER" } else { "A1PA6795UKMFR9" },
         }
     }

@@ -284,7 +284,7 @@ impl Market {
                 channel: order.channel,
                 status,
                 shipped: (status == "Shipped")
-                    .then_some((order.number % 3 != 0, order.number % 23 != 0)),
+                    .then_some((!order.number.is_multiple_of(3), !order.number.is_multiple_of(23))),
             },
             What::Feedback { rating, status, comment } => {
                 Body::Feedback { rating, status, comment: (!comment.is_empty()).then_some(comment) }

@@ -161,7 +161,7 @@ fn recounted(seed: u64, now_ms: i64) -> (Market, Recount, usize) {
     let start_ms = now_ms - HISTORY_DAYS * DAY_MS;
     let mut market = Market::new(seed, 40, start_ms, now_ms);
     let (mut recount, mut records, mut last) = (Recount::default(), 0, start_ms);
-    while let Some(record) = market.next() {
+    for record in market.by_ref() {
         assert!((last..=now_ms).contains(&record.timestamp_ms));
         last = record.timestamp_ms;
         records += 1;
