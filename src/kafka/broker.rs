@@ -1,8 +1,8 @@
 //! The real [`Broker`]: ties member, reader, questions and sink together.
 //!
 //! Invariants: a partition is read only while its shard is assigned; of a kept partition neither
-//! position nor fetched records are touched by a rebalance; all clients are gone before the pipe that
-//! their queues write to.
+//! position nor fetched records are touched by a rebalance; all clients are gone before the pipe
+//! that their queues write to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,8 +64,8 @@ impl std::fmt::Debug for KafkaBroker {
 }
 
 impl KafkaBroker {
-    /// Connects a worker to topics that were found fit: fences its predecessor, heals what that left
-    /// open, then joins the group. Blocks for some seconds.
+    /// Connects a worker to topics that were found fit: fences its predecessor, heals what that
+    /// left open, then joins the group. Blocks for some seconds.
     ///
     /// # Errors
     /// As [`SourceError`] says; `NotReady` while another instance's open transaction holds an

@@ -179,7 +179,7 @@ impl ClientContext for Witness {
         self.note(&error, reason);
         if let Some(suppressed) = self.admit("error", monotonic()) {
             let (role, reason) = (self.role, self.without_secrets(reason));
-            warn!(target: "librdkafka", role, suppressed, %error, reason, "client reports an error");
+            warn!(target: "librdkafka", role, suppressed, %error, reason, "client has an error");
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The group's member (`group`) is another client, because under the eager protocol the member
 //! could only be given a new start offset by `seek`, which races with librdkafka's own start of the
 //! partition (an outdated answer about a logical offset sends it back there, and `seek` right after
-//! `assign` is ignored). A consumer without a subscription may add and remove single partitions, and
-//! a partition starts with the very offset it was added with. So a rebalance does not touch the
+//! `assign` is ignored). A consumer without a subscription may add and remove single partitions,
+//! and each starts with the very offset it was added with. So a rebalance does not touch the
 //! fetching of a kept partition, and a position is never guessed.
 //!
 //! Invariants: a partition's records go to its own queue only, from before it is added until it is

@@ -4,7 +4,7 @@
 //! none: what the client remembers looks the same then. So each question goes to the leaders, once
 //! for the last stable offset and once for the high watermark, and is answered only when both came.
 //! Both were stated after the question, so if both equal our position nothing was beyond it at the
-//! later of the two moments, whichever that is. A newer question makes the answers to the older void.
+//! later of the two moments, whichever that is. A newer question voids the answers to the older.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -101,7 +101,7 @@ impl EndsQuestion {
             let asked = InputPartition { topic, shard: ShardNo::new(number) };
             let Some(halves) = self.halves.get_mut(&asked) else { continue };
             match offset {
-                Ok(offset) if answer.tag % 2 == 0 => {
+                Ok(offset) if answer.tag.is_multiple_of(2) => {
                     halves.stable = Some(NextOffset::stated(offset));
                 }
                 Ok(offset) => halves.high = Some(NextOffset::stated(offset)),

@@ -6,16 +6,14 @@
 //! - `transaction`: transactions without the 100 ms that the wrapper's `flush` and
 //!   `commit_transaction` add, and the group metadata whose generation can be read.
 //!
-//! What every proof below leans on: librdkafka's functions are safe to call from any thread; a
-//! client outlives its queues, because the structs of this module's callers list their queues
-//! before their client and fields are dropped in order (a queue that outlives its consumer makes
-//! the consumer's drop hang); a function that is given strings, lists or options copies them.
+//! What every proof leans on: librdkafka may be called from any thread; a client outlives its
+//! queues, because the callers' structs list queues before clients and fields are dropped in order
+//! (a queue that outlives its consumer makes its drop hang); strings, lists and options are copied.
 
 mod transaction;
+mod wake;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::io::{self, PipeReader, PipeWriter, Read};
-use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::time::Duration;
@@ -28,6 +26,7 @@ use rdkafka_sys as sys;
 use crate::pipeline::ports::{Header, Headers};
 
 pub(super) use transaction::{ClientError, GroupMetadata, abort, commit, flush, send_offsets};
+pub(super) use wake::Wake;
 
 /// Milliseconds as librdkafka takes them.
 fn millis(timeout: Duration) -> c_int {
@@ -50,51 +49,6 @@ unsafe fn text_of(text: *const c_char) -> String {
     }
     // SAFETY: not null, and a live C string by this function's own contract.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
-}
-
-/// A pipe to sleep on: queues write a byte when they get their first entry.
-#[derive(Debug)]
-pub(super) struct Wake {
-    reader: PipeReader,
-    writer: PipeWriter,
-}
-
-impl Wake {
-    /// Makes the pipe; neither end ever blocks.
-    pub(super) fn new() -> io::Result<Self> {
-        let (reader, writer) = io::pipe()?;
-        set_nonblocking(reader.as_raw_fd())?;
-        set_nonblocking(writer.as_raw_fd())?;
-        Ok(Self { reader, writer })
-    }
-
-    /// Sleeps until something was written since the last call, or the time is over.
-    pub(super) fn wait(&self, timeout: Duration) {
-        let mut watched =
-            libc::pollfd { fd: self.reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        #[expect(
-            unsafe_code,
-            reason = "the standard library cannot wait for a pipe with a timeout"
-        )]
-        // SAFETY: `watched` is one valid pollfd, as the count says, and lives during the call.
-        let ready = unsafe { libc::poll(&raw mut watched, 1, millis(timeout)) };
-        if ready > 0 {
-            self.drain();
-        }
-    }
-
-    /// Takes out what was written, so that the next wait sleeps.
-    fn drain(&self) {
-        let mut bytes = [0; 512];
-        while matches!((&self.reader).read(&mut bytes), Ok(count) if count == bytes.len()) {}
-    }
-}
-
-fn set_nonblocking(fd: RawFd) -> io::Result<()> {
-    #[expect(unsafe_code, reason = "the standard library has no non-blocking pipes")]
-    // SAFETY: fcntl touches no memory; the descriptor is open, its owner is borrowed by the caller.
-    let result = unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// A queue of a client. Dropped before its client.
@@ -150,7 +104,7 @@ impl Queue {
         unsafe {
             sys::rd_kafka_queue_io_event_enable(
                 self.0.as_ptr(),
-                wake.writer.as_raw_fd(),
+                wake.writer(),
                 byte.as_ptr().cast(),
                 byte.len(),
             );
@@ -333,13 +287,16 @@ pub(super) enum End {
     High,
 }
 
+/// Topic, partition, and its end unless that partition failed.
+pub(super) type StatedEnd = (String, i32, Result<i64, RDKafkaErrorCode>);
+
 /// The answer to one question of [`ask_offsets`].
 #[derive(Debug)]
 pub(super) struct OffsetsAnswer {
     /// The question's tag.
     pub(super) tag: usize,
-    /// Topic, partition, and the offset unless that partition failed; or the failure of all.
-    pub(super) offsets: Result<Vec<(String, i32, Result<i64, RDKafkaErrorCode>)>, ClientError>,
+    /// The ends of all partitions, or the failure of all.
+    pub(super) offsets: Result<Vec<StatedEnd>, ClientError>,
 }
 
 /// Asks the leaders of partitions for an end. Does not block: the answer comes to the queue, with

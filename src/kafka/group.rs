@@ -206,7 +206,7 @@ impl Member {
             SourceError::Stop(format!(
                 "the offsets that the group {} committed for partition {shard} are not odrwatch's: \
                  {problem}. Use a group of odrwatch's own, or delete these offsets \
-                 (kafka-consumer-groups --delete-offsets) to start from what the progress topic says",
+                 (kafka-consumer-groups --delete-offsets) to start from the progress topic alone",
                 self.group
             ))
         };

@@ -7,18 +7,19 @@
 //! which touches whatever the id may have touched, and aborts it: that writes the missing markers.
 //!
 //! - **Records:** one to each partition of each output topic. Which partitions this id wrote to in
-//!   an earlier life nobody knows (the assignment was another, a key may go anywhere), so it is all.
-//!   They have the key `odrwatch.sacrifice` and no value; readers of committed records never see them.
+//!   an earlier life nobody knows (the assignment was another, a key may go anywhere), so it is
+//!   all. They have the key `odrwatch.sacrifice` and no value; no reader of committed records sees
+//!   them.
 //! - **Offsets:** pending ones of a dead transaction would make every reader of the group's offsets
-//!   wait for ever. A marker ends all pending offsets that the id has in the group, so one offset is
-//!   enough: that of partition 0 of the *progress* topic, which nobody ever reads from the group,
+//!   wait for ever. A marker ends all pending offsets that the id has in the group, so one offset
+//!   is enough: that of partition 0 of the *progress* topic, which nobody reads from the group,
 //!   so that even a broker that published it would harm nobody. There is no membership yet, so it
 //!   goes with the metadata of no member, which brokers take unchecked; that is why such metadata
 //!   never commit anything, and harmless here, where the transaction is aborted.
 //!
 //! Then the producer waits until the last stable offset of each output partition has reached the
 //! high watermark that was stated after the abort: no transaction from before is open any more,
-//! whoever's it was. If one is, the worker must not start: readers of our outputs stand still there.
+//! whoever's it was. If one is, the worker must not start: readers of our outputs stand still.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A worker has three clients: member, reader and producer (and a second reader once it has read
-//! progress). All sleep on one pipe. Nothing here is retried in place, and nothing here knows a shard's
-//! state.
+//! progress). All sleep on one pipe. Nothing here is retried in place, and nothing here knows a
+//! shard's state.
 //!
 //! [`Broker`]: crate::pipeline::ports::Broker
 

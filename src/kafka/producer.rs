@@ -31,7 +31,7 @@ use crate::pipeline::ports::{
 use super::client::{Deadline, Witness};
 use super::failure::{Failed, commit_error};
 use super::ffi;
-use super::group::{Member, partition_of};
+use super::group::{Member, NotOurs, partition_of};
 use super::heal::{Producer, Unsettled};
 use super::settings::{KafkaConfig, TopicNames};
 use super::topics::{TopicFact, TopicFacts};
@@ -112,9 +112,9 @@ impl Sink {
             .take()
             .filter(Producer::is_settled)
             .ok_or_else(|| restart("begin", "there is no producer; reconnect first"))?;
-        member
-            .metadata_for(&batch.offsets)
-            .map_err(|error| restart("begin", &error.to_string()))?;
+        if let Err(error) = member.metadata_for(&batch.offsets) {
+            return Err(not_ours("begin", &error, member));
+        }
         let transaction = Transaction {
             producer: &producer,
             topics: &self.config.topics,
@@ -171,6 +171,14 @@ fn wire_bytes(record: &OutRecord) -> usize {
         |(name, value): &(String, Option<Vec<u8>>)| name.len() + of(value) + HEADER_OVERHEAD;
     let headers: usize = record.headers.iter().map(header).sum();
     RECORD_OVERHEAD + of(&record.key) + of(&record.value) + headers
+}
+
+/// Offsets may not be sent: because a newer instance took our place for good, or for now.
+fn not_ours(stage: &'static str, error: &NotOurs, member: &Member) -> CommitError {
+    match member.is_gone() {
+        Some(SourceError::Fenced(words)) => CommitError::Fenced(words),
+        _ => restart(stage, &error.to_string()),
+    }
 }
 
 fn restart(stage: &'static str, cause: &str) -> CommitError {
@@ -250,7 +258,7 @@ impl Transaction<'_> {
             Ok(metadata) => metadata,
             Err(error) => {
                 self.abort();
-                return Err(restart("offsets", &error.to_string()));
+                return Err(not_ours("offsets", &error, member));
             }
         };
         let mut list = TopicPartitionList::with_capacity(offsets.len() * Topic::ALL.len());

@@ -1,8 +1,8 @@
 //! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka`.
 //!
-//! No group, no commits. Of all partitions the one whose newest timestamp is lowest is read next, as
-//! a live worker does within a shard, so that the caller has little to hold back; the end is the last
-//! stable offset at the start of the call, and it is reached as a position (see `progress`).
+//! No group, no commits. Of all partitions the one whose newest timestamp is lowest is read next,
+//! as a live worker does within a shard, so that the caller has little to hold back; the end is the
+//! last stable offset at the start of the call, and it is reached as a position (see `progress`).
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 100;
 const NAP: Duration = Duration::from_millis(200);
 
 /// After so long without any progress the cluster is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was read of one partition: from the first offset up to, not including, the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -141,10 +141,9 @@ impl KafkaConfig {
         }
         config.set("bootstrap.servers", &self.bootstrap).set("allow.auto.create.topics", "false");
         // The wrapper would take the level of the log crate, which nobody sets here.
-        config.set_log_level(match self.properties.contains_key("debug") {
-            true => RDKafkaLogLevel::Debug,
-            false => RDKafkaLogLevel::Info,
-        });
+        let detailed = self.properties.contains_key("debug");
+        let level = if detailed { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info };
+        config.set_log_level(level);
         Ok(config)
     }
 
@@ -175,7 +174,7 @@ impl KafkaConfig {
             // subscription it never joins, and without commits it never writes.
             .set("group.id", &self.group)
             .set("queued.max.messages.kbytes", per_queue.to_string());
-        own_consumer(&mut config);
+        self.own_consumer(&mut config);
         Ok(config)
     }
 
@@ -186,10 +185,8 @@ impl KafkaConfig {
             .set("group.id", &self.group)
             .set("group.instance.id", self.identity())
             .set("group.protocol", "classic")
-            .set("partition.assignment.strategy", "range")
-            .set("session.timeout.ms", self.session_timeout_ms.to_string())
-            .set("heartbeat.interval.ms", self.heartbeat_interval_ms.to_string());
-        own_consumer(&mut config);
+            .set("partition.assignment.strategy", "range");
+        self.own_consumer(&mut config);
         Ok(config)
     }
 
@@ -224,6 +221,18 @@ impl KafkaConfig {
             .set("message.max.bytes", largest_max_bytes.clamp(1_000, 1_000_000_000).to_string());
         Ok(config)
     }
+
+    fn own_consumer(&self, config: &mut ClientConfig) {
+        config
+            // The reader has no session, but librdkafka compares a user's max.poll.interval.ms.
+            .set("session.timeout.ms", self.session_timeout_ms.to_string())
+            .set("heartbeat.interval.ms", self.heartbeat_interval_ms.to_string())
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "false");
+    }
 }
 
 impl fmt::Debug for KafkaConfig {
@@ -238,15 +247,6 @@ impl fmt::Debug for KafkaConfig {
             .field("topics", &self.topics)
             .finish_non_exhaustive()
     }
-}
-
-fn own_consumer(config: &mut ClientConfig) {
-    config
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "error")
-        .set("enable.partition.eof", "false");
 }
 
 /// The librdkafka settings that odrwatch owns, each with the reason why a user cannot set it.
