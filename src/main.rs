@@ -1,1 +1,3 @@
+//! The program: arguments, configuration, telemetry, command, exit code.
+
 fn main() {}

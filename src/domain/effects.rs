@@ -98,10 +98,7 @@ impl Counts {
     /// The rate of these counts.
     #[must_use]
     pub const fn rate(&self) -> Rate {
-        Rate {
-            defective: self.defective,
-            orders: self.orders,
-        }
+        Rate { defective: self.defective, orders: self.orders }
     }
 
     /// Whether all counts are zero.
@@ -274,20 +271,12 @@ impl Outcomes {
 
     /// Adds other counts to these.
     pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self
-            .by_topic
-            .iter_mut()
-            .flatten()
-            .zip(other.by_topic.iter().flatten())
+        for (mine, theirs) in
+            self.by_topic.iter_mut().flatten().zip(other.by_topic.iter().flatten())
         {
             *mine += theirs;
         }
-        for (mine, theirs) in self
-            .dead
-            .iter_mut()
-            .flatten()
-            .zip(other.dead.iter().flatten())
-        {
+        for (mine, theirs) in self.dead.iter_mut().flatten().zip(other.dead.iter().flatten()) {
             *mine += theirs;
         }
     }
@@ -321,6 +310,12 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Records that these effects make to be written.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.alerts.len() + self.statuses.len() + self.dead.len()
+    }
+
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
         self.alerts.clear();

@@ -22,12 +22,7 @@ pub enum Topic {
 
 impl Topic {
     /// All topics, in order.
-    pub const ALL: [Self; 4] = [
-        Self::Orders,
-        Self::Feedback,
-        Self::Claims,
-        Self::Chargebacks,
-    ];
+    pub const ALL: [Self; 4] = [Self::Orders, Self::Feedback, Self::Claims, Self::Chargebacks];
 
     /// The topic's role (and default name).
     #[must_use]
@@ -87,9 +82,9 @@ impl Channel {
 /// The three groups of order statuses, ascending: a later group, once stated, stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrderStatus {
-    /// Pending, PendingAvailability.
+    /// Pending, `PendingAvailability`.
     Pending,
-    /// Unshipped, PartiallyShipped, Shipped, InvoiceUnconfirmed, Unfulfillable.
+    /// Unshipped, `PartiallyShipped`, Shipped, `InvoiceUnconfirmed`, Unfulfillable.
     Open,
     /// Canceled.
     Canceled,
@@ -348,10 +343,7 @@ impl DeadReason {
     /// The reason's place in [`DeadReason::ALL`].
     #[must_use]
     pub fn index(self) -> usize {
-        Self::ALL
-            .iter()
-            .position(|reason| *reason == self)
-            .expect("ALL lists every reason")
+        Self::ALL.iter().position(|reason| *reason == self).expect("ALL lists every reason")
     }
 }
 

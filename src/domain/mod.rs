@@ -10,13 +10,17 @@
 //! buckets and running totals), [`boundary`] (which records belong together), [`alerts`] (levels,
 //! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out).
 
-pub mod alerts;
+pub(crate) mod accounts;
+pub(crate) mod alerts;
+pub(crate) mod book;
 pub mod boundary;
-pub mod defects;
+pub(crate) mod changes;
+pub(crate) mod defects;
 pub mod effects;
+mod evaluate;
 pub mod event;
 pub mod ids;
-pub mod orders;
+pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
 pub mod shard;

@@ -148,16 +148,8 @@ impl Default for Policy {
             window_days: 60,
             lag_days: 15,
             min_orders: 1,
-            warning: Threshold {
-                raise_bp: 100,
-                clear_bp: 100,
-                min_defects: 1,
-            },
-            critical: Threshold {
-                raise_bp: 200,
-                clear_bp: 200,
-                min_defects: 2,
-            },
+            warning: Threshold { raise_bp: 100, clear_bp: 100, min_defects: 1 },
+            critical: Threshold { raise_bp: 200, clear_bp: 200, min_defects: 2 },
             restriction_bp: 200,
             restriction_min_defects: 2,
             restriction_cycles: 2,
@@ -195,41 +187,22 @@ impl Policy {
         range("warning_bp", self.warning.raise_bp, 1, 10_000);
         range("warning_min_defects", self.warning.min_defects, 1, u32::MAX);
         range("critical_bp", self.critical.raise_bp, 1, 10_000);
-        range(
-            "critical_min_defects",
-            self.critical.min_defects,
-            1,
-            u32::MAX,
-        );
+        range("critical_min_defects", self.critical.min_defects, 1, u32::MAX);
         range("restriction_bp", self.restriction_bp, 1, 10_000);
-        range(
-            "restriction_min_defects",
-            self.restriction_min_defects,
-            1,
-            u32::MAX,
-        );
+        range("restriction_min_defects", self.restriction_min_defects, 1, u32::MAX);
         range("restriction_cycles", self.restriction_cycles, 1, 1000);
         range("cycle_days", self.cycle_days, 1, MAX_WINDOW_DAYS);
-        range(
-            "negative_rating_max",
-            u32::from(self.negative_rating_max),
-            1,
-            4,
-        );
-        for (key, threshold) in [
-            ("warning_clear_bp", self.warning),
-            ("critical_clear_bp", self.critical),
-        ] {
+        range("negative_rating_max", u32::from(self.negative_rating_max), 1, 4);
+        for (key, threshold) in
+            [("warning_clear_bp", self.warning), ("critical_clear_bp", self.critical)]
+        {
             if threshold.clear_bp > threshold.raise_bp {
                 let (clear, raise) = (threshold.clear_bp, threshold.raise_bp);
                 found.push((key, format!("{clear} is above its threshold {raise}")));
             }
         }
         if self.scopes.is_empty() || !self.scopes.is_sorted_by(|left, right| left < right) {
-            found.push((
-                "scopes",
-                "must name at least one scope, each once".to_owned(),
-            ));
+            found.push(("scopes", "must name at least one scope, each once".to_owned()));
         }
         if self.views.is_empty() || !self.views.is_sorted_by(|left, right| left < right) {
             found.push(("views", "must name at least one view, each once".to_owned()));
@@ -262,16 +235,13 @@ impl Policy {
     /// The number of the cycle that a day lies in, counted from the anchor's.
     #[must_use]
     pub fn cycle_of(&self, day: Day) -> i32 {
-        day.days_since(self.cycle_anchor)
-            .div_euclid(days(self.cycle_days))
+        day.days_since(self.cycle_anchor).div_euclid(days(self.cycle_days))
     }
 
     /// The first and last day of the cycle that a day lies in.
     #[must_use]
     pub fn cycle_days_of(&self, day: Day) -> (Day, Day) {
-        let first = self
-            .cycle_anchor
-            .plus(self.cycle_of(day) * days(self.cycle_days));
+        let first = self.cycle_anchor.plus(self.cycle_of(day) * days(self.cycle_days));
         (first, first.plus(days(self.cycle_days) - 1))
     }
 
@@ -308,13 +278,8 @@ impl Policy {
                 }
                 _ => Counting::No,
             },
-            DefectFact::Claim {
-                status, funded_by, ..
-            } => self.counts_claim(status, funded_by),
-            DefectFact::Chargeback {
-                reason: ChargebackReason::Fraud,
-                ..
-            } => Counting::No,
+            DefectFact::Claim { status, funded_by, .. } => self.counts_claim(status, funded_by),
+            DefectFact::Chargeback { reason: ChargebackReason::Fraud, .. } => Counting::No,
             DefectFact::Chargeback { status, .. } => match status {
                 ChargebackStatus::Opened | ChargebackStatus::UnderReview => Counting::Provisional,
                 ChargebackStatus::Lost => Counting::Final,
@@ -351,10 +316,7 @@ mod tests {
         let policy = Policy::default();
         let day = Day::from_number(1000);
         assert_eq!(policy.view_days(View::Live, day), (day.plus(-59), day));
-        assert_eq!(
-            policy.view_days(View::Official, day),
-            (day.plus(-74), day.plus(-15))
-        );
+        assert_eq!(policy.view_days(View::Official, day), (day.plus(-74), day.plus(-15)));
         assert_eq!(policy.horizon(day), day.plus(-74));
     }
 

@@ -63,10 +63,7 @@ impl Rate {
         } else {
             (defective * WHOLE_BP).div_ceil(bp).saturating_sub(orders)
         };
-        Headroom {
-            defects_left: allowed.saturating_sub(defective),
-            orders_needed,
-        }
+        Headroom { defects_left: allowed.saturating_sub(defective), orders_needed }
     }
 
     /// Whether one defective order alone is above the threshold.
@@ -88,13 +85,7 @@ mod tests {
     fn exactly_one_percent_is_not_above_one_percent() {
         assert!(!rate(2, 200).is_above(100));
         assert!(rate(3, 200).is_above(100));
-        assert_eq!(
-            rate(3, 200).headroom(100, 1),
-            Headroom {
-                defects_left: 0,
-                orders_needed: 100
-            }
-        );
+        assert_eq!(rate(3, 200).headroom(100, 1), Headroom { defects_left: 0, orders_needed: 100 });
     }
 
     #[test]

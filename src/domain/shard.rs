@@ -1,1 +1,551 @@
-//! stub
+//! One shard: records in, boundaries closed, effects out. The only mutator of the core.
+//!
+//! ```text
+//! accept / accept_dead / accept_tombstone ──> Inbox ──(all watermarks ≥ kΔ)──> close(k):
+//!     slide ─> merge the four segments ─> evaluate touched accounts ─> cycle ─> start ─> status
+//!                                                                               └──> Effects
+//! ```
+//!
+//! Invariants:
+//! - I-18: boundaries close in ascending order, each once.
+//! - I-19: `seq` is 1, 2, 3, ... without gap or repeat.
+//! - I-20: every record accepted is counted in exactly one outcome when its boundary closes.
+//!
+//! Absent on purpose: clock, IO, Kafka, logging. The same records and decisions give the same
+//! effects, on every machine, whatever the hash seed.
+
+use super::alerts::status::StatusSlots;
+use super::book::Book;
+use super::boundary::{Inbox, Position, Waiting};
+use super::effects::{Counts, Digest, Effects, Total};
+use super::event::{DeadReason, Event, Outcome, Topic};
+use super::ids::{NextOffset, Offset, ShardNo};
+use super::policy::{Policy, Scope, View};
+use super::time::{Boundary, BoundaryLength, Day, RecordTime};
+use super::window::AccountNo;
+
+/// Limits of one shard. At a limit the shard stops loudly; it never evicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Orders held.
+    pub orders: usize,
+    /// Defects that wait for their order.
+    pub orphans: usize,
+    /// Records that wait for their boundary.
+    pub pending: usize,
+    /// Accounts and sellers; below 2^24.
+    pub accounts: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { orders: 1 << 31, orphans: 1 << 26, pending: 1 << 23, accounts: MAX_ACCOUNTS }
+    }
+}
+
+/// The most accounts that a shard can number.
+pub const MAX_ACCOUNTS: usize = (1 << super::orders::ACCOUNT_BITS) - 1;
+
+/// A limit that was reached: the shard must not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitReached {
+    /// The configuration key of the limit.
+    pub key: &'static str,
+    /// The limit.
+    pub limit: usize,
+}
+
+/// From when on a shard alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertingStart {
+    /// From the first boundary, each as it comes.
+    Earliest,
+    /// At the first boundary at or after this instant (ms since the epoch).
+    Time(i64),
+    /// At the boundary that [`Shard::start_alerting`] names.
+    Decided,
+}
+
+/// What a shard is made of.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// Its number.
+    pub shard: ShardNo,
+    /// What counts and when it alerts.
+    pub policy: Policy,
+    /// The length of the interval between boundaries.
+    pub length: BoundaryLength,
+    /// Whole days after a boundary's as-of day that a purchase may lie on (>= 2).
+    pub future_days: u32,
+    /// When it stops loudly.
+    pub limits: Limits,
+    /// From when on it alerts.
+    pub start: AlertingStart,
+    /// Whether status records are wanted.
+    pub statuses: bool,
+    /// Varies hashes, not results.
+    pub hash_seed: u64,
+    /// The offsets that reading begins at, in the order of [`Topic::ALL`].
+    pub first: [NextOffset; 4],
+}
+
+/// Whether the shard alerts yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alerting {
+    /// Not before this boundary; `None` until it is decided.
+    Waiting(Option<Boundary>),
+    On,
+}
+
+/// How many accounts are in which band, over the live view and both channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bands {
+    /// Below the warning threshold with room left.
+    pub good: u64,
+    /// Not above the warning threshold, but one more defective order would be.
+    pub watch: u64,
+    /// Above the warning threshold.
+    pub warning: u64,
+    /// Above the critical threshold.
+    pub critical: u64,
+    /// No rate.
+    pub none: u64,
+}
+
+/// What a shard holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Orders.
+    pub orders: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Defects that wait for their order.
+    pub orphans: usize,
+    /// Records that wait for their boundary.
+    pub pending: usize,
+}
+
+/// A shard.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    pub(crate) shard: ShardNo,
+    pub(crate) length: BoundaryLength,
+    pub(crate) limits: Limits,
+    pub(crate) statuses: bool,
+    pub(crate) inbox: Inbox,
+    pub(crate) book: Book,
+    pub(crate) closed: Option<Boundary>,
+    pub(crate) alerting: Alerting,
+    pub(crate) seq: u64,
+    /// First and last day of the cycle that closed last.
+    pub(crate) last_cycle: Option<(Day, Day)>,
+    pub(crate) slots: StatusSlots,
+    pub(crate) digest: Digest,
+    pub(crate) digest_buffer: Vec<u8>,
+}
+
+impl Shard {
+    /// A shard that knows nothing.
+    ///
+    /// # Panics
+    /// If the policy has problems, or a limit or the future is out of range: the configuration
+    /// refuses these.
+    #[must_use]
+    pub fn new(config: ShardConfig) -> Self {
+        let problems = config.policy.problems();
+        assert!(problems.is_empty(), "an unchecked policy reached the core: {problems:?}");
+        assert!(config.limits.accounts <= MAX_ACCOUNTS, "at most {MAX_ACCOUNTS} accounts");
+        assert!(config.future_days >= 2, "a purchase may lie on the day after tomorrow");
+        let alerting = match config.start {
+            AlertingStart::Earliest => Alerting::On,
+            AlertingStart::Time(ms) => {
+                Alerting::Waiting(Some(Boundary::at_or_after(ms, config.length)))
+            }
+            AlertingStart::Decided => Alerting::Waiting(None),
+        };
+        Self {
+            shard: config.shard,
+            length: config.length,
+            limits: config.limits,
+            statuses: config.statuses,
+            inbox: Inbox::new(config.length, config.first),
+            book: Book::new(config.policy, config.future_days, config.hash_seed),
+            closed: None,
+            alerting,
+            seq: 0,
+            last_cycle: None,
+            slots: StatusSlots::new(config.length),
+            digest: Digest::default(),
+            digest_buffer: Vec::new(),
+        }
+    }
+
+    /// Takes in a decoded event.
+    ///
+    /// # Errors
+    /// The limit on pending records, accounts or sellers is reached.
+    pub fn accept(
+        &mut self,
+        topic: Topic,
+        offset: Offset,
+        time: RecordTime,
+        event: &Event<'_>,
+    ) -> Result<(), LimitReached> {
+        let accounts = &mut self.book.accounts;
+        let waiting = match event {
+            Event::Order(order) => {
+                let marketplace = accounts.marketplace(order.marketplace);
+                Waiting::order(accounts.seller(order.seller), marketplace, order)
+            }
+            Event::Defect(defect) => Waiting::defect(accounts.seller(defect.seller), defect),
+        };
+        self.push(topic, offset, Some(time), waiting)
+    }
+
+    /// Takes in a record that became a dead letter.
+    ///
+    /// # Errors
+    /// The limit on pending records is reached.
+    pub fn accept_dead(
+        &mut self,
+        topic: Topic,
+        offset: Offset,
+        time: Option<RecordTime>,
+        reason: DeadReason,
+    ) -> Result<(), LimitReached> {
+        self.push(topic, offset, time, Waiting::Dead(offset, reason))
+    }
+
+    /// Takes in a record without a value.
+    ///
+    /// # Errors
+    /// The limit on pending records is reached.
+    pub fn accept_tombstone(
+        &mut self,
+        topic: Topic,
+        offset: Offset,
+        time: Option<RecordTime>,
+    ) -> Result<(), LimitReached> {
+        self.push(topic, offset, time, Waiting::Tombstone)
+    }
+
+    fn push(
+        &mut self,
+        topic: Topic,
+        offset: Offset,
+        time: Option<RecordTime>,
+        waiting: Waiting,
+    ) -> Result<(), LimitReached> {
+        self.inbox.push(topic, offset, time, waiting);
+        check("max_pending_records", self.inbox.waiting_records(), self.limits.pending)?;
+        check("max_accounts", self.book.accounts.numbers(), self.limits.accounts)
+    }
+
+    /// Applies a recorded or fresh decision: the partition's watermark becomes the boundary's
+    /// instant at this position.
+    pub fn raise(&mut self, topic: Topic, next: NextOffset, boundary: Boundary) {
+        self.inbox.raise(topic, next, boundary);
+    }
+
+    /// Says that a partition has no more records.
+    pub fn finish(&mut self, topic: Topic) {
+        self.inbox.finish(topic);
+    }
+
+    /// Decides at which boundary alerting begins. Has no effect once it began.
+    pub fn start_alerting(&mut self, boundary: Boundary) {
+        if self.alerting != Alerting::On {
+            self.alerting = Alerting::Waiting(Some(boundary));
+        }
+    }
+
+    /// Whether it was not decided yet at which boundary alerting begins.
+    #[must_use]
+    pub fn awaits_start(&self) -> bool {
+        self.alerting == Alerting::Waiting(None)
+    }
+
+    /// The first boundary after the closed ones that would have an effect: a record waits for it,
+    /// a day or a cycle ends, alerting begins, or a status record is due.
+    #[must_use]
+    pub fn next_effect(&self) -> Option<Boundary> {
+        let waiting = self.inbox.first_waiting();
+        let Some(closed) = self.closed else { return waiting };
+        let as_of = self.book.as_of?;
+        let day_end = self.book.policy.time_zone.end_of(as_of);
+        let slide = Boundary::of_watermark(RecordTime::from_ms(day_end), self.length);
+        let cycle = self
+            .ends_cycle(as_of)
+            .then(|| Boundary::at_or_after(day_end, self.length))
+            .filter(|boundary| *boundary > closed);
+        let start = match self.alerting {
+            Alerting::Waiting(start) => start.filter(|boundary| *boundary > closed),
+            Alerting::On => None,
+        };
+        let status = self.slots.next_due(closed);
+        [waiting, Some(slide), cycle, start, status].into_iter().flatten().min()
+    }
+
+    pub(crate) fn ends_cycle(&self, day: Day) -> bool {
+        let policy = &self.book.policy;
+        policy.cycle_of(day) != policy.cycle_of(day.plus(1))
+    }
+
+    /// The next boundary that can close: it has an effect and all watermarks have reached it.
+    #[must_use]
+    pub fn next_closable(&self) -> Option<Boundary> {
+        self.next_effect().filter(|boundary| self.inbox.can_close(*boundary))
+    }
+
+    /// Closes a boundary; the effects are added to `effects`.
+    ///
+    /// # Errors
+    /// A limit is reached; the shard must not go on.
+    ///
+    /// # Panics
+    /// If an invariant is broken, among others if the boundary is not after the closed ones (I-18).
+    pub fn close(&mut self, boundary: Boundary, effects: &mut Effects) -> Result<(), LimitReached> {
+        assert!(self.closed.is_none_or(|closed| closed < boundary), "I-18: boundaries ascend");
+        let instant = boundary.ms(self.length);
+        let day = Day::of(instant - 1, &self.book.policy.time_zone);
+        let as_of = self.book.as_of.map_or(day, |as_of| as_of.max(day));
+        self.book.begin(boundary, as_of, instant);
+        let merged = self.merge(boundary, effects);
+        check("max_orders", self.book.orders.len(), self.limits.orders)?;
+        check("max_orphans", self.book.defects.orphans(), self.limits.orphans)?;
+        check("max_accounts", self.book.accounts.numbers(), self.limits.accounts)?;
+        self.closed = Some(boundary);
+        let alerts_before = effects.alerts.len();
+        let evaluated = self.evaluate(boundary, effects);
+        self.extend_digest(boundary, merged, &evaluated, &effects.alerts[alerts_before..]);
+        self.forget_empty_accounts(effects);
+        effects.closed += 1;
+        Ok(())
+    }
+
+    /// Closes every boundary with an effect up to `last`, whatever the watermarks say, as the end
+    /// of a bounded replay or of a restore does.
+    ///
+    /// # Errors
+    /// A limit is reached; the shard must not go on.
+    pub fn close_through(
+        &mut self,
+        last: Boundary,
+        effects: &mut Effects,
+    ) -> Result<(), LimitReached> {
+        while let Some(next) = self.next_effect().filter(|next| *next <= last) {
+            self.close(next, effects)?;
+        }
+        Ok(())
+    }
+
+    /// Merges the four segments of a boundary, batch by batch; returns the number of records.
+    fn merge(&mut self, boundary: Boundary, effects: &mut Effects) -> usize {
+        let mut merged = 0;
+        for topic in Topic::ALL {
+            let mut left = self.inbox.open_segment(topic, boundary);
+            merged += left;
+            while left > 0 {
+                let batch = left.min(Book::batch());
+                if batch > 1 {
+                    self.book.look_ahead(self.inbox.peek(topic, batch));
+                }
+                for _ in 0..batch {
+                    // I-20: one record, one outcome.
+                    let outcome = match self.inbox.pop(topic) {
+                        Waiting::Order(order) => self.book.merge_order(&order),
+                        Waiting::Defect(defect) => self.book.merge_defect(&defect),
+                        Waiting::Tombstone => Outcome::Tombstone,
+                        Waiting::Dead(offset, reason) => {
+                            effects.outcomes.count_dead(topic, reason);
+                            effects.dead.push(super::effects::DeadLetter { topic, offset, reason });
+                            continue;
+                        }
+                    };
+                    effects.outcomes.count(topic, outcome);
+                }
+                left -= batch;
+            }
+        }
+        merged
+    }
+
+    /// Forgets what waits, as a restart does: reading goes on at the closed positions.
+    pub fn rewind(&mut self) {
+        self.inbox.rewind();
+    }
+
+    /// The shard's number.
+    #[must_use]
+    pub const fn number(&self) -> ShardNo {
+        self.shard
+    }
+
+    /// The length of the interval between boundaries.
+    #[must_use]
+    pub const fn length(&self) -> BoundaryLength {
+        self.length
+    }
+
+    /// The last boundary closed.
+    #[must_use]
+    pub const fn closed(&self) -> Option<Boundary> {
+        self.closed
+    }
+
+    /// The as-of day of the last boundary closed.
+    #[must_use]
+    pub const fn as_of(&self) -> Option<Day> {
+        self.book.as_of
+    }
+
+    /// The number of the last alert.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The chained digest up to the last boundary closed.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether alerting has begun.
+    #[must_use]
+    pub fn is_alerting(&self) -> bool {
+        self.alerting == Alerting::On
+    }
+
+    /// The watermarks, segments and pending records.
+    #[must_use]
+    pub const fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Where the closed parts of the four partitions end.
+    #[must_use]
+    pub fn positions(&self) -> [Position; 4] {
+        Topic::ALL.map(|topic| self.inbox.closed(topic))
+    }
+
+    /// What the shard holds.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            orders: self.book.orders.len(),
+            accounts: self.book.accounts.len(),
+            orphans: self.book.defects.orphans(),
+            pending: self.inbox.waiting_records(),
+        }
+    }
+
+    /// Bytes held: by the order index alone, and in all (about).
+    #[must_use]
+    pub fn bytes(&self) -> (usize, usize) {
+        let index = self.book.orders.bytes();
+        let pending = self.inbox.waiting_records() * size_of::<Waiting>();
+        let rest = self.book.accounts.bytes()
+            + self.book.defects.bytes()
+            + self.book.odd_ids.bytes()
+            + pending;
+        (index, index + rest)
+    }
+
+    /// The accounts by band.
+    #[must_use]
+    pub fn bands(&self) -> Bands {
+        let mut bands = Bands::default();
+        let policy = &self.book.policy;
+        for (_, account) in self.book.accounts.iter() {
+            let rate = account.counts(View::Live, Scope::All).rate();
+            let above = |threshold: super::policy::Threshold| {
+                rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders)
+            };
+            let warning = policy.warning;
+            let band = if rate.orders < policy.min_orders {
+                &mut bands.none
+            } else if above(policy.critical) {
+                &mut bands.critical
+            } else if above(warning) {
+                &mut bands.warning
+            } else if rate.defective > 0
+                && rate.headroom(warning.raise_bp, warning.min_defects).defects_left == 0
+            {
+                &mut bands.watch
+            } else {
+                &mut bands.good
+            };
+            *band += 1;
+        }
+        bands
+    }
+
+    /// Alerts that are up, by kind.
+    #[must_use]
+    pub fn active_alerts(&self) -> [u64; 3] {
+        let mut active = [0; 3];
+        for (_, account) in self.book.accounts.iter() {
+            for (kind, bits) in active.iter_mut().zip([0, 6, 12]) {
+                *kind += u64::from((account.levels.bits() >> bits & 63).count_ones());
+            }
+        }
+        active
+    }
+
+    /// The numbers of every account, scope and view that has orders, in the order of names.
+    #[must_use]
+    pub fn totals(&self) -> Vec<Total> {
+        let Some(as_of) = self.book.as_of else { return Vec::new() };
+        let mut numbers: Vec<AccountNo> =
+            self.book.accounts.iter().map(|(number, _)| number).collect();
+        self.book.accounts.sort(&mut numbers);
+        let mut totals = Vec::new();
+        for number in numbers {
+            let (seller_id, marketplace_id) = self.book.accounts.name(number);
+            for scope in Scope::ALL {
+                for view in View::ALL {
+                    let counts = self.book.accounts.get(number).counts(view, scope);
+                    if counts.orders == 0 {
+                        continue;
+                    }
+                    totals.push(Total {
+                        seller_id: seller_id.into(),
+                        marketplace_id: marketplace_id.into(),
+                        scope,
+                        view,
+                        as_of,
+                        counts,
+                    });
+                }
+            }
+        }
+        totals
+    }
+
+    /// The numbers of one account in the live view, for tests and queries; `None` if unknown.
+    #[must_use]
+    pub fn counts_of(
+        &self,
+        seller: &str,
+        marketplace: &str,
+        view: View,
+        scope: Scope,
+    ) -> Option<Counts> {
+        let accounts = &self.book.accounts;
+        accounts
+            .iter()
+            .find(|(number, _)| accounts.name(*number) == (seller, marketplace))
+            .map(|(_, account)| account.counts(view, scope))
+    }
+
+    /// Records that wait, by topic, as outcomes that are not decided.
+    #[must_use]
+    pub fn pending(&self) -> [usize; 4] {
+        Topic::ALL.map(|topic| self.inbox.waiting_of(topic))
+    }
+}
+
+fn check(key: &'static str, held: usize, limit: usize) -> Result<(), LimitReached> {
+    if held > limit { Err(LimitReached { key, limit }) } else { Ok(()) }
+}

@@ -101,10 +101,7 @@ impl Zone {
     /// Coordinated Universal Time.
     #[must_use]
     pub fn utc() -> Self {
-        Self {
-            name: "UTC".to_owned(),
-            offsets: vec![(i64::MIN, 0)],
-        }
+        Self { name: "UTC".to_owned(), offsets: vec![(i64::MIN, 0)] }
     }
 
     /// A zone from its name, the offset before the first transition and the transitions
@@ -119,10 +116,7 @@ impl Zone {
     ) -> Result<Self, String> {
         let mut offsets = vec![(i64::MIN, first_offset_ms)];
         offsets.extend_from_slice(transitions);
-        if let Some((_, offset)) = offsets
-            .iter()
-            .find(|(_, offset)| offset % ZONE_GRID_MS != 0)
-        {
+        if let Some((_, offset)) = offsets.iter().find(|(_, offset)| offset % ZONE_GRID_MS != 0) {
             return Err(format!(
                 "time zone {name} has an offset of {offset} ms, which is no multiple of 15 minutes"
             ));
@@ -130,10 +124,7 @@ impl Zone {
         if !offsets.is_sorted_by(|left, right| left.0 < right.0) {
             return Err(format!("time zone {name} has transitions out of order"));
         }
-        Ok(Self {
-            name: name.to_owned(),
-            offsets,
-        })
+        Ok(Self { name: name.to_owned(), offsets })
     }
 
     /// The zone's IANA name.
@@ -152,9 +143,7 @@ impl Zone {
         if self.offsets.len() == 1 {
             return self.offsets[0].1;
         }
-        let after = self
-            .offsets
-            .partition_point(|(from, _)| *from <= instant_ms);
+        let after = self.offsets.partition_point(|(from, _)| *from <= instant_ms);
         self.offsets[after.saturating_sub(1)].1
     }
 
@@ -163,10 +152,7 @@ impl Zone {
     pub fn end_of(&self, day: Day) -> i64 {
         let local_end = (i64::from(day.number()) + 1) * DAY_MS;
         for (index, (from, offset)) in self.offsets.iter().enumerate() {
-            let until = self
-                .offsets
-                .get(index + 1)
-                .map_or(i64::MAX, |(next, _)| *next);
+            let until = self.offsets.get(index + 1).map_or(i64::MAX, |(next, _)| *next);
             let candidate = (local_end - offset).max(*from);
             if candidate < until {
                 return candidate;
@@ -215,11 +201,7 @@ impl Boundary {
     #[must_use]
     pub fn at_or_after(instant_ms: i64, length: BoundaryLength) -> Self {
         let floor = instant_ms.div_euclid(length.ms());
-        Self(if floor * length.ms() == instant_ms {
-            floor
-        } else {
-            floor + 1
-        })
+        Self(if floor * length.ms() == instant_ms { floor } else { floor + 1 })
     }
 
     /// The number k.
@@ -258,14 +240,8 @@ mod tests {
     #[test]
     fn a_record_at_a_boundary_belongs_to_the_next_one() {
         let length = BoundaryLength::from_ms(5000).unwrap();
-        assert_eq!(
-            Boundary::of_watermark(RecordTime::from_ms(4999), length).number(),
-            1
-        );
-        assert_eq!(
-            Boundary::of_watermark(RecordTime::from_ms(5000), length).number(),
-            2
-        );
+        assert_eq!(Boundary::of_watermark(RecordTime::from_ms(4999), length).number(), 1);
+        assert_eq!(Boundary::of_watermark(RecordTime::from_ms(5000), length).number(), 2);
         assert_eq!(Boundary::at_or_after(5000, length).number(), 1);
         assert_eq!(Boundary::at_or_after(5001, length).number(), 2);
     }

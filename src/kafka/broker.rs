@@ -161,6 +161,10 @@ impl Broker for KafkaBroker {
         self.live.as_ref()?.reader.position(partition)
     }
 
+    fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset> {
+        self.live.as_ref()?.reader.known_end(partition)
+    }
+
     fn ask_ends(&mut self, partitions: &[InputPartition]) {
         if let Some(live) = &mut self.live {
             live.ends.ask(live.reader.consumer().client().native_client(), partitions);

@@ -158,11 +158,16 @@ impl<K: Ord + Copy> Reader<K> {
         if reading.queue.len() > 0 {
             return false;
         }
+        self.known_end(key)
+            .is_some_and(|high| reading.next >= high || reading.position(&self.consumer) >= high)
+    }
+
+    /// The end of the log as the last fetch knew it.
+    pub(super) fn known_end(&self, key: K) -> Option<NextOffset> {
+        let reading = self.reading.get(&key)?;
         let client = self.consumer.client().native_client();
         let high = ffi::last_known_high(client, &reading.topic, reading.partition);
-        high.is_some_and(|high| {
-            reading.next.get() >= high || reading.position(&self.consumer).get() >= high
-        })
+        high.map(NextOffset::stated)
     }
 
     /// The position after everything that was read or skipped; `None` if it is not being read.

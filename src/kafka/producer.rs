@@ -28,7 +28,7 @@ use crate::pipeline::ports::{
     Batch, CommitError, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError,
 };
 
-use super::client::{Deadline, Witness};
+use super::client::{Deadline, Witness, monotonic};
 use super::failure::{Failed, commit_error};
 use super::ffi;
 use super::group::{Member, NotOurs, partition_of};
@@ -198,6 +198,7 @@ struct Transaction<'a> {
 impl Transaction<'_> {
     fn run(&self, batch: &Batch, member: &Member) -> Result<Receipt, CommitError> {
         let client = self.producer.native();
+        let started = monotonic();
         self.producer
             .client()
             .begin_transaction()
@@ -219,7 +220,7 @@ impl Transaction<'_> {
         self.send_offsets(&batch.offsets, member)?;
         ffi::commit(client, self.deadline.left())
             .map_err(|error| self.failed("commit", error.code, &error.text))?;
-        Ok(receipt)
+        Ok(Receipt { took: monotonic().duration_since(started), ..receipt })
     }
 
     fn send(&self, record: &OutRecord) -> Result<(), CommitError> {
@@ -244,7 +245,10 @@ impl Transaction<'_> {
     fn delivered(&self) -> Result<Receipt, CommitError> {
         let deliveries = self.producer.deliveries(std::mem::take);
         match deliveries.failed {
-            None => Ok(Receipt { clock_skew_ms: deliveries.skew.nearest_to_zero() }),
+            None => Ok(Receipt {
+                clock_skew_ms: deliveries.skew.nearest_to_zero(),
+                took: Duration::ZERO,
+            }),
             Some((topic, code)) => {
                 let (count, name) = (deliveries.failures, self.topics.output(topic));
                 let words = format!("{count} records were not delivered, one to {name}: {code}");

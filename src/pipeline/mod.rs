@@ -1,3 +1,20 @@
 //! The engine around the core: synchronous, generic over a [`ports::Broker`].
+//!
+//! [`worker`] is the turn; [`slot`] is a shard in it, [`lifecycle`] its states, [`restore`] how it
+//! is opened, [`idle`] how silence is decided about, [`batch`] how effects become a transaction,
+//! [`stop`] why it ends. [`replay`] is the bounded run over the same core, and [`intake`] and
+//! [`decisions`] are what both share. Absent on purpose: Kafka, HTTP, clocks and threads.
 
+pub mod batch;
+pub mod breaker;
+pub mod decisions;
+pub mod idle;
+pub mod intake;
+pub mod lifecycle;
+mod observe;
 pub mod ports;
+pub mod replay;
+pub mod restore;
+pub mod slot;
+pub mod stop;
+pub mod worker;

@@ -60,7 +60,7 @@ pub enum GroupEvent {
 /// The ends of an input partition as its leader stated them after it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// The last stable offset: what a read_committed reader may reach.
+    /// The last stable offset: what a `read_committed` reader may reach.
     pub stable: NextOffset,
     /// The high watermark.
     pub high: NextOffset,
@@ -99,12 +99,7 @@ pub enum OutTopic {
 
 impl OutTopic {
     /// All output topics.
-    pub const ALL: [Self; 4] = [
-        Self::Alerts,
-        Self::Status,
-        Self::DeadLetters,
-        Self::Progress,
-    ];
+    pub const ALL: [Self; 4] = [Self::Alerts, Self::Status, Self::DeadLetters, Self::Progress];
 
     /// The role's name.
     #[must_use]
@@ -172,6 +167,8 @@ impl Batch {
 pub struct Receipt {
     /// Our clock minus the broker's, in ms, where the broker stated its own.
     pub clock_skew_ms: Option<i64>,
+    /// How long the transaction took.
+    pub took: Duration,
 }
 
 /// Why a source call failed, by what the caller does next.
@@ -261,6 +258,9 @@ pub trait Broker {
     /// transactions); `None` before the first fetch answered.
     fn position(&mut self, partition: InputPartition) -> Option<NextOffset>;
 
+    /// The last known end of a partition's log, from what was fetched last: for metrics of lag.
+    fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset>;
+
     /// Asks the leaders for the present ends; at most one question is open at a time, a second
     /// one replaces it. Does not block.
     fn ask_ends(&mut self, partitions: &[InputPartition]);
@@ -284,7 +284,7 @@ pub trait Broker {
     /// `NotReady` on a time-out: the old owner's transaction may still be open.
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError>;
 
-    /// Reads on in a shard's progress partition (read_committed, from its start): hands over at
+    /// Reads on in a shard's progress partition (`read_committed`, from its start): hands over at
     /// most `max` values in order. Does not wait for records. After `End` the next call starts anew.
     ///
     /// # Errors

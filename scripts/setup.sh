@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Checks what odrwatch needs from the machine, and installs Debian packages that are missing where it may.
+#
+#   setup.sh              what building and testing need
+#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no promtool
+#   setup.sh --has-kafka  installs nothing; true if a local Kafka broker can be run (JDK 17 or later, and Maven)
+#
+# Says nothing when all is there. Ends with 69 and the exact command when something must be done by hand.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+TOOLS=${CARGO_TARGET_DIR:-target}/tools
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+    say "setup: $*"
+    exit 69
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+has_jdk() {
+    have java && have javac || return 1
+    local version
+    version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ "${version:-0}" -ge 17 ]
+}
+
+MODE=test
+case ${1-} in
+    '') ;;
+    --runtime) MODE=runtime ;;
+    --has-kafka) has_jdk && have mvn && have flock && exit 0 || exit 1 ;;
+    *)
+        say "usage: $(basename "$0") [--runtime|--has-kafka]"
+        exit 64
+        ;;
+esac
+
+# Runs a command as root, or says that it cannot.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo && sudo -n true 2>/dev/null; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+# Missing Debian packages.
+packages=()
+have cc && have c++ && have make || packages+=(build-essential)
+have pkg-config || packages+=(pkg-config)
+have pkg-config && pkg-config --exists openssl || packages+=(libssl-dev)
+if [ "$MODE" = test ]; then
+    has_jdk || packages+=(default-jdk-headless)
+    have mvn || packages+=(maven)
+fi
+if [ ${#packages[@]} -gt 0 ]; then
+    command="apt-get install --yes --no-install-recommends ${packages[*]}"
+    have apt-get || fail "needed, under the names that Debian gives them: ${packages[*]}"
+    as_root true || fail "packages are missing; as root: apt-get update && $command"
+    say "setup: installing ${packages[*]}"
+    as_root apt-get update --quiet=2 </dev/null >&2 || say "setup: the package lists could not be updated; going on"
+    as_root env DEBIAN_FRONTEND=noninteractive $command --quiet=2 </dev/null >&2 || fail "failed: $command"
+    if [ "$MODE" = test ] && ! has_jdk; then
+        fail "Kafka needs a JDK 17 or later on the PATH; found: $(java -version 2>&1 | head -n 1)"
+    fi
+fi
+
+# Rust: rustup takes the version from rust-toolchain.toml.
+wanted=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
+have cargo || fail "Rust $wanted is missing; install it with rustup, see https://rustup.rs"
+if ! found=$(rustc --version 2>/dev/null); then
+    have rustup || fail "rustc does not run"
+    say "setup: installing Rust $wanted"
+    rustup toolchain install "$wanted" --profile minimal --component rustfmt,clippy --no-self-update >&2 ||
+        fail "failed: rustup toolchain install $wanted --profile minimal --component rustfmt,clippy"
+    found=$(rustc --version)
+fi
+oldest=$(printf '%s\n%s\n' "$wanted" "$(cut -d' ' -f2 <<<"$found")" | sort --version-sort | head -n 1)
+[ "$oldest" = "$wanted" ] || fail "Rust $wanted or later is needed, found: $found"
+
+# promtool checks the metrics page in a test. Its Debian package would also start a server, so it is only unpacked.
+if [ "$MODE" = test ] && [ ! -x "$TOOLS/promtool" ]; then
+    mkdir -p "$TOOLS"
+    if have promtool; then
+        ln -sf "$(command -v promtool)" "$TOOLS/promtool"
+    else
+        have apt-get || fail "promtool is missing; put the one of Prometheus 2.42 or later on the PATH"
+        say "setup: fetching promtool (19 MB, once)"
+        unpacked=$(mktemp -d "$TOOLS/promtool.XXXXXX")
+        trap 'rm -rf "$unpacked"' EXIT
+        # As a file of ours, not of apt's own user, which may not be able to write there.
+        fetch() { (cd "$unpacked" && apt-get download --quiet=2 -o APT::Sandbox::User=root prometheus </dev/null >&2); }
+        fetch || { as_root apt-get update --quiet=2 </dev/null >&2 && fetch; } ||
+            fail "promtool could not be fetched; as root: apt-get update, then again; or put promtool on the PATH"
+        dpkg --extract "$unpacked"/prometheus_*.deb "$unpacked"
+        mv "$unpacked/usr/bin/promtool" "$TOOLS/promtool"
+    fi
+fi

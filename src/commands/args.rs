@@ -1,0 +1,452 @@
+//! The command line: every command, its arguments and its help. No behaviour.
+//!
+//! Invariants: a wrong command line ends with exit code 64 (not clap's 2); whatever can also be
+//! configured has the same name here and there. Absent on purpose: defaults of the configuration.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::exit::ExitCode;
+use crate::config::LogFormat;
+
+/// What `--help` says after the options.
+const AFTER_HELP: &str = "\
+Examples:
+  odrwatch demo                               a synthetic market, no Kafka needed
+  odrwatch validate -c odrwatch.yaml          list every mistake of a configuration
+  odrwatch topics create -c odrwatch.yaml     create the topics
+  odrwatch run -c odrwatch.yaml               the service
+  odrwatch replay dump.jsonl --out result     compute the same from files
+
+Exit codes:
+   0  done, or stopped as asked
+  64  the command line is wrong
+  69  brokers, a topic or a file cannot be reached
+  70  a broken invariant; a restart does not help
+  75  passing trouble, or a newer instance took over; restart
+  77  the broker refused us (authentication, authorisation)
+  78  the configuration is wrong; `odrwatch validate` lists how
+
+Every configuration key can also be set by an environment variable, such as
+ODRWATCH__KAFKA__BOOTSTRAP_SERVERS for kafka.bootstrap_servers, and by --set.";
+
+/// Computes the Order Defect Rate of marketplace sellers live from Kafka topics, exactly once
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "odrwatch",
+    version,
+    about,
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArgs {
+    /// Form of log lines; auto is text on a terminal and JSON elsewhere [default: log.format]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Global options")]
+    pub log_format: Option<LogFormat>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Log less; twice for errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    pub quiet: u8,
+    /// Whether output is coloured
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
+    pub color: ColorChoice,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the service: four topics in, alerts out, until it is stopped
+    #[command(after_help = "\
+Example:
+  odrwatch run -c odrwatch.yaml --set engine.workers=4
+
+Stops cleanly on SIGTERM and SIGINT: what is not committed is computed again at the next start.
+Several processes with the same kafka.group share the work; each needs its own kafka.instance.")]
+    Run(RunArgs),
+    /// Compute alerts and totals from files or from the topics' present contents, and end
+    #[command(after_help = "\
+Examples:
+  kcat -b localhost:9092 -t orders -C -e -J > orders.jsonl
+  odrwatch replay orders.jsonl feedback.jsonl claims.jsonl chargebacks.jsonl --out result
+  odrwatch replay - --format json < all.jsonl
+  odrwatch replay --from-kafka -c odrwatch.yaml --until 2026-01-31T00:00:00Z
+  odrwatch replay dump.jsonl --policy stricter.yaml    what would another policy have said?
+
+Files hold one record a line as `kcat -J` or `rpk topic consume -f json` write them; the topics
+are told by their names in the configuration. --out writes alerts.jsonl, totals.jsonl, dead.jsonl
+and outcomes.json.")]
+    Replay(ReplayArgs),
+    /// Show a synthetic market: 90 days of history in seconds, then on in real time
+    #[command(after_help = "\
+Examples:
+  odrwatch demo                                in memory, no Kafka needed
+  odrwatch demo --kafka localhost:9092         on a real cluster
+  odrwatch demo --for 20 --seed 7              stop by itself; the same market each time")]
+    Demo(DemoArgs),
+    /// Check a configuration and list all its mistakes at once
+    #[command(after_help = "\
+Example:
+  odrwatch validate -c odrwatch.yaml && systemctl restart odrwatch
+
+Ends with 0 if the configuration is right, with 78 if it has mistakes.")]
+    Validate(ValidateArgs),
+    /// Create or check the topics
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Print a JSON Schema (draft 2020-12)
+    #[command(after_help = "\
+Example:
+  odrwatch schema config > odrwatch.schema.json")]
+    Schema(SchemaArgs),
+    /// Print the completions for a shell
+    #[command(after_help = "\
+Example:
+  odrwatch completions bash > /etc/bash_completion.d/odrwatch")]
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(after_help = "\
+Example:
+  odrwatch man > odrwatch.1 && man ./odrwatch.1")]
+    Man,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// Configuration file (YAML); without one, the defaults hold
+    #[arg(short, long, value_name = "FILE", env = "ODRWATCH_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Set one key over file and environment, such as engine.workers=4; may be repeated
+    ///
+    /// Keys of engine and policy may be given without their section: `max_ahead_ms=60000`.
+    /// Lists are separated by commas: `scopes=all,mfn`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// What is set may be secret: only the keys are shown.
+impl fmt::Debug for ConfigArgs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.sets.iter().map(|set| set.split_once('=').map_or("", |(key, _)| key));
+        formatter
+            .debug_struct("ConfigArgs")
+            .field("config", &self.config)
+            .field("sets", &keys.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// Files of records, one JSON line each; - is the standard input
+    #[arg(value_name = "FILE", required_unless_present = "from_kafka")]
+    pub files: Vec<PathBuf>,
+    /// Read the topics up to their present ends instead of files
+    #[arg(long, conflicts_with = "files")]
+    pub from_kafka: bool,
+    /// Stop at what was known at this time of the records (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub until: Option<jiff::Timestamp>,
+    /// Recorded decisions, as the progress topic has them or as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
+    /// Partitions of each topic [default: 1 + the largest in the files]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub partitions: Option<u32>,
+    /// Policy file (YAML or JSON) in place of the configured policy
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Directory for the four result files; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: OutputFormat,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Brokers of a real cluster (host:port,...) instead of the one in memory
+    #[arg(long, value_name = "BOOTSTRAP")]
+    pub kafka: Option<String>,
+    /// Number that the synthetic market is made from; the same number makes the same market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Sellers of the market
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 40,
+        value_parser = clap::value_parser!(u32).range(10..=100_000)
+    )]
+    pub sellers: u32,
+    /// Days of history before now
+    #[arg(
+        long,
+        value_name = "DAYS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(1..=400)
+    )]
+    pub history_days: u32,
+    /// Events per second after the history
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub events_per_second: u32,
+    /// Stop by itself after so many seconds in real time
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub for_seconds: Option<u64>,
+    /// Address for HTTP [default: http.listen]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `validate`.
+#[derive(Clone, Debug, Args)]
+pub struct ValidateArgs {
+    /// Check only what is written: read no secret files and ask no broker
+    #[arg(long)]
+    pub no_environment: bool,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `topics`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Create the missing ones of the four inputs and the outputs, with the right settings
+    #[command(after_help = "\
+Examples:
+  odrwatch topics create -c odrwatch.yaml --partitions 8 --dry-run
+  odrwatch topics create -c odrwatch.yaml --partitions 8 --replication-factor 3
+
+Topics that exist are left alone. Never add partitions to the inputs later: sellers would move.")]
+    Create(TopicsCreateArgs),
+    /// Compare the topics with what odrwatch needs and list every difference with its cure
+    Check(TopicsCheckArgs),
+}
+
+/// `topics create`.
+#[derive(Clone, Debug, Args)]
+pub struct TopicsCreateArgs {
+    /// Partitions of each topic; fixed for ever
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub partitions: u32,
+    /// Replicas of each partition [default: the broker's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub replication_factor: Option<u32>,
+    /// Only print what would be created
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `topics check`.
+#[derive(Clone, Debug, Args)]
+pub struct TopicsCheckArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `schema`.
+#[derive(Clone, Debug, Args)]
+pub struct SchemaArgs {
+    /// Which schema
+    pub name: SchemaName,
+}
+
+/// `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: Shell,
+}
+
+/// The schemas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaName {
+    /// The configuration file
+    Config,
+    /// The values of the four input topics
+    Events,
+    /// The value of an alert
+    Alerts,
+}
+
+/// What a replay prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Tables for people
+    Table,
+    /// One JSON object a line
+    Json,
+}
+
+fn parse_time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "not a time such as 2026-01-31T00:00:00Z".to_owned())
+}
+
+impl Cli {
+    /// Parses a command line, program name first. Help, version and mistakes are printed here.
+    ///
+    /// # Errors
+    /// The exit code to end with: [`ExitCode::Ok`] after help or version, else
+    /// [`ExitCode::Usage`].
+    pub fn from_line<I, T>(line: I) -> Result<Self, ExitCode>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        Self::try_parse_from(line).map_err(|error| {
+            // If even that cannot be printed, the exit code still tells.
+            let _ = error.print();
+            usage_code(&error)
+        })
+    }
+
+    /// The whole definition, for completions and the manual page.
+    #[must_use]
+    pub fn definition() -> clap::Command {
+        Self::command()
+    }
+}
+
+/// The exit code of what clap made of a command line. Help that was not asked for, because the
+/// command is missing, is a wrong command line.
+#[must_use]
+pub fn usage_code(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::definition().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_exit_code_with_its_meaning() {
+        for code in ExitCode::ALL {
+            let line = format!("  {:>2}  {}\n", code.code(), code.meaning());
+            assert!(AFTER_HELP.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_and_their_arguments_are_read() {
+        let cli = parse(
+            "odrwatch replay a.jsonl - --until 2026-01-31T00:00:00Z --partitions 8 \
+             --policy p.json --set a=b --set c=d --format json --out d -vv",
+        )
+        .unwrap();
+        assert_eq!(cli.global.verbose, 2);
+        let Command::Replay(replay) = cli.command else {
+            panic!("not a replay");
+        };
+        assert_eq!(replay.files.len(), 2);
+        assert_eq!(replay.until.unwrap().as_second(), 1_769_817_600);
+        assert_eq!(replay.config.sets, ["a=b", "c=d"]);
+        assert_eq!(replay.format, OutputFormat::Json);
+        for line in [
+            "odrwatch run -c x.yaml --log-format json",
+            "odrwatch --color never demo --kafka b:9092 --for 5 --http 127.0.0.1:0",
+            "odrwatch validate -c x.yaml --no-environment",
+            "odrwatch topics create --partitions 3 --replication-factor 1 --dry-run",
+            "odrwatch topics check -c x.yaml -q",
+            "odrwatch schema events",
+            "odrwatch completions zsh",
+            "odrwatch man",
+            "odrwatch replay --from-kafka -c x.yaml",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_not_shown() {
+        let shown = format!("{:?}", parse("odrwatch run --set a=canary --set canary").unwrap());
+        assert!(shown.contains("[\"a\", \"\"]") && !shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn wrong_command_lines_are_64_and_help_is_0() {
+        for line in [
+            "odrwatch",
+            "odrwatch fly",
+            "odrwatch replay",
+            "odrwatch replay a --from-kafka",
+            "odrwatch replay a --until yesterday",
+            "odrwatch replay a --partitions 0",
+            "odrwatch schema",
+            "odrwatch topics create --partitions none",
+            "odrwatch topics",
+        ] {
+            let code = usage_code(&parse(line).unwrap_err());
+            assert_eq!(code, ExitCode::Usage, "{line}");
+        }
+        for line in ["odrwatch --help", "odrwatch -V", "odrwatch run --help"] {
+            assert_eq!(usage_code(&parse(line).unwrap_err()), ExitCode::Ok, "{line}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The configuration: read from layers, checked as a whole, every mistake listed at once.
+//!
+//! Layers, later over earlier: the defaults, one YAML file, environment variables
+//! (`ODRWATCH__KAFKA__GROUP`), `--policy FILE`, `--set KEY=VALUE`. The path of a value: its text ->
+//! a located tree (`tree.rs`) -> assignments to keys (`layers.rs`) -> a value that fits its key
+//! (`check.rs`) -> the raw types (`raw.rs`) -> [`Config`] (`checked.rs`). The raw types are the one
+//! source of keys, ranges, defaults and descriptions: the list of keys and the published JSON
+//! Schema are read from them.
+//!
+//! Invariants: [`load`] gives a configuration without mistakes, or all mistakes, each with its
+//! origin; secrets are shown by nothing. This module reads files; the environment and the host
+//! name are read only by [`Sources::of_process`].
+
+mod check;
+mod checked;
+mod errors;
+mod keys;
+mod layers;
+mod policy;
+mod properties;
+mod raw;
+mod raw_policy;
+mod schemas;
+mod tree;
+mod zone;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+pub use checked::{
+    AlertsFrom, Config, EngineConfig, HttpConfig, KafkaConfig, LogConfig, TopicNames,
+};
+pub use errors::{ConfigErrors, Mistake, Origin};
+pub use keys::{Key, Keys, Kind};
+pub use layers::VARIABLE_PREFIX;
+pub use policy::{policy_fingerprint, policy_text};
+pub use properties::{OWNED_PROPERTIES, OwnedProperty, Properties, Secret, owned_property};
+pub use raw::{LogFormat, LogLevel, Partitioner};
+pub use schemas::{alerts_schema, config_schema, events_schema};
+pub use zone::tzdb_version;
+
+use checked::Checker;
+use layers::{Assignment, Merged, POLICY_FILE};
+use raw::RawConfig;
+
+use crate::domain::policy::Policy;
+
+/// Where a configuration comes from.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The YAML file; none leaves the defaults.
+    pub file: Option<PathBuf>,
+    /// Environment variables; those without [`VARIABLE_PREFIX`] are passed over.
+    pub variables: Vec<(OsString, OsString)>,
+    /// A policy file from the command line, in place of any other policy.
+    pub policy: Option<PathBuf>,
+    /// `KEY=VALUE`, in the order of the command line.
+    pub sets: Vec<String>,
+    /// The machine's name, for `kafka.instance`.
+    pub host_name: Option<String>,
+    /// Passes over the files of `kafka.properties_file`: they are neither read nor missed.
+    pub without_secrets: bool,
+}
+
+impl Sources {
+    /// The sources of this process: a file and `--set` arguments from its command line, its
+    /// environment and its host name.
+    #[must_use]
+    pub fn of_process(file: Option<PathBuf>, sets: Vec<String>) -> Self {
+        let variables: Vec<_> = std::env::vars_os().collect();
+        let host_name = host_name(&variables);
+        Self { file, variables, sets, host_name, ..Self::default() }
+    }
+}
+
+/// Variables may hold secrets, and so may `--set`: only their number is shown.
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Sources")
+            .field("file", &self.file)
+            .field("variables", &self.variables.len())
+            .field("policy", &self.policy)
+            .field("sets", &self.sets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The host name as the kernel or, where it does not say, the shell states it.
+fn host_name(variables: &[(OsString, OsString)]) -> Option<String> {
+    let of_shell = || {
+        let (_, name) = variables.iter().find(|(name, _)| name == "HOSTNAME")?;
+        name.to_str().map(str::to_owned)
+    };
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    kernel.or_else(of_shell).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// All mistakes, if there are any.
+pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
+    let mut mistakes = Vec::new();
+    let keys = Keys::of_config();
+    let file = sources.file.as_deref();
+    let file = file.map(|path| from_config_file(path, &keys, &mut mistakes));
+    let environment = layers::from_environment(&sources.variables, &keys, &mut mistakes);
+    let policy = sources.policy.as_deref().map(policy_argument);
+    let sets = layers::from_sets(&sources.sets, &keys, &mut mistakes);
+    let layers = vec![file.unwrap_or_default(), environment, policy.unwrap_or_default(), sets];
+    let merged = Merged::of(layers, &mut mistakes);
+    let host_name = sources.host_name.as_deref();
+    check_all(&keys, &merged, mistakes, !sources.without_secrets, host_name)
+}
+
+/// Reads and checks a policy file, YAML or JSON.
+///
+/// # Errors
+/// All mistakes, if there are any.
+pub fn load_policy(path: &Path) -> Result<Policy, ConfigErrors> {
+    let mut mistakes = Vec::new();
+    let merged = Merged::of(vec![policy_argument(path)], &mut mistakes);
+    // Of the other keys there are only the defaults, which need a host name and no more.
+    let config = check_all(&Keys::of_config(), &merged, mistakes, false, Some("policy"));
+    config.map(|config| config.policy)
+}
+
+fn policy_argument(path: &Path) -> Vec<Assignment> {
+    vec![Assignment {
+        target: (POLICY_FILE.to_owned(), None),
+        value: tree::Value::Given(path.display().to_string()),
+        origin: Origin::PolicyArgument,
+    }]
+}
+
+fn from_config_file(path: &Path, keys: &Keys, mistakes: &mut Vec<Mistake>) -> Vec<Assignment> {
+    match layers::read(path) {
+        Ok(text) => layers::from_file(path, &text, "", keys, mistakes),
+        Err(problem) => {
+            let origin = Origin::File { path: path.display().to_string(), line: 0, column: 0 };
+            mistakes.push(Mistake::new(origin, "", format!("the file {problem}")));
+            Vec::new()
+        }
+    }
+}
+
+/// Checks every value by itself, then all together.
+fn check_all(
+    keys: &Keys,
+    merged: &Merged,
+    mut mistakes: Vec<Mistake>,
+    read_secrets: bool,
+    host_name: Option<&str>,
+) -> Result<Config, ConfigErrors> {
+    let mut wrong = BTreeSet::new();
+    let mut tree = Map::new();
+    for (target, (value, origin)) in &merged.values {
+        let (path, name) = target;
+        let key = keys.get(path).expect("layers assign known keys only");
+        match check::fit(path, key, value) {
+            Ok(value) => place(&mut tree, path, name.as_deref(), value),
+            Err(misfit) => {
+                let written = layers::written(target);
+                wrong.insert(written.clone());
+                mistakes.push(
+                    Mistake::new(origin.clone(), written, misfit.problem)
+                        .allowing(misfit.allowed)
+                        .hinting(misfit.hint),
+                );
+            }
+        }
+    }
+    let raw: RawConfig = serde_json::from_value(Json::Object(tree))
+        .expect("values that fit their keys are of the raw types");
+    let mut checker = Checker { merged, wrong, mistakes, read_secrets, host_name };
+    let config = checked::config(raw, &mut checker);
+    ConfigErrors::none_of(checker.mistakes)?;
+    Ok(config)
+}
+
+/// Puts a value into a tree of JSON objects.
+fn place(tree: &mut Map<String, Json>, path: &str, name: Option<&str>, value: Json) {
+    let names: Vec<&str> = path.split('.').chain(name).collect();
+    let (last, sections) = names.split_last().expect("a path has a name");
+    let mut tree = tree;
+    for section in sections {
+        tree = tree
+            .entry(*section)
+            .or_insert_with(|| Json::Object(Map::new()))
+            .as_object_mut()
+            .expect("no key is a section");
+    }
+    tree.insert((*last).to_owned(), value);
+}

@@ -1,0 +1,233 @@
+//! The accounts of a shard and the names behind their numbers.
+//!
+//! Invariants:
+//! - I-13: a number means the same seller, marketplace or account for as long as anything held
+//!   refers to it; an account's number is used again only after it was forgotten.
+//!
+//! Absent on purpose: an order. Whoever needs accounts in the order of their names sorts by
+//! [`Accounts::name`].
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use super::boundary::{MarketplaceNo, SellerNo};
+use super::ids::{MarketplaceId, SellerId};
+use super::window::{Account, AccountNo, RingShape};
+
+#[derive(Clone, Debug)]
+struct Seller {
+    id: Box<str>,
+    /// The seller's accounts; hardly ever more than a few.
+    accounts: Vec<(MarketplaceNo, AccountNo)>,
+}
+
+/// Sellers, marketplaces and accounts by name and number.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    seed: u64,
+    shape: RingShape,
+    sellers: Vec<Seller>,
+    sellers_by_id: HashTable<SellerNo>,
+    marketplaces: Vec<Box<str>>,
+    marketplaces_by_id: BTreeMap<Box<str>, MarketplaceNo>,
+    accounts: Vec<Option<Account>>,
+    free: Vec<AccountNo>,
+}
+
+/// The number of the marketplace `""`.
+pub(crate) const NO_MARKETPLACE: MarketplaceNo = MarketplaceNo(0);
+
+impl Accounts {
+    /// No accounts. The seed varies the hash, not the results.
+    pub(crate) fn new(seed: u64, shape: RingShape) -> Self {
+        Self {
+            seed,
+            shape,
+            sellers: Vec::new(),
+            sellers_by_id: HashTable::new(),
+            marketplaces: vec!["".into()],
+            marketplaces_by_id: BTreeMap::from([("".into(), NO_MARKETPLACE)]),
+            accounts: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Accounts held.
+    pub(crate) fn len(&self) -> usize {
+        self.accounts.len() - self.free.len()
+    }
+
+    /// The larger of the numbers of sellers and accounts that were ever held at once.
+    pub(crate) fn numbers(&self) -> usize {
+        self.accounts.len().max(self.sellers.len())
+    }
+
+    /// The number of a seller, who gets one if new.
+    pub(crate) fn seller(&mut self, id: SellerId<'_>) -> SellerNo {
+        let seed = self.seed;
+        let text = id.as_str();
+        let hash = hash(text, seed);
+        let sellers = &mut self.sellers;
+        if let Some(number) =
+            self.sellers_by_id.find(hash, |number| *sellers[place(number.0)].id == *text)
+        {
+            return *number;
+        }
+        let number = SellerNo(number_of(sellers.len()));
+        sellers.push(Seller { id: text.into(), accounts: Vec::new() });
+        let sellers = &self.sellers;
+        self.sellers_by_id
+            .insert_unique(hash, number, |held| self::hash(&sellers[place(held.0)].id, seed));
+        number
+    }
+
+    /// The number of a marketplace, which gets one if new.
+    pub(crate) fn marketplace(&mut self, id: MarketplaceId<'_>) -> MarketplaceNo {
+        let text = id.as_str();
+        if text.is_empty() {
+            return NO_MARKETPLACE;
+        }
+        if let Some(number) = self.marketplaces_by_id.get(text) {
+            return *number;
+        }
+        let number = MarketplaceNo(number_of(self.marketplaces.len()));
+        self.marketplaces.push(text.into());
+        self.marketplaces_by_id.insert(text.into(), number);
+        number
+    }
+
+    /// The smaller of two stated marketplaces, byte by byte; one that is stated beats none.
+    pub(crate) fn smaller(&self, left: MarketplaceNo, right: MarketplaceNo) -> MarketplaceNo {
+        if left == right || right == NO_MARKETPLACE {
+            return left;
+        }
+        if left == NO_MARKETPLACE {
+            return right;
+        }
+        let (left_text, right_text) =
+            (&self.marketplaces[place(left.0)], &self.marketplaces[place(right.0)]);
+        if left_text <= right_text { left } else { right }
+    }
+
+    /// The account of a seller in a marketplace, which is made if new.
+    pub(crate) fn account(&mut self, seller: SellerNo, marketplace: MarketplaceNo) -> AccountNo {
+        let held = &mut self.sellers[place(seller.0)].accounts;
+        if let Some((_, account)) = held.iter().find(|(of, _)| *of == marketplace) {
+            return *account;
+        }
+        let account = Some(Account::new(seller, marketplace, self.shape));
+        let number = if let Some(number) = self.free.pop() {
+            self.accounts[number.index()] = account;
+            number
+        } else {
+            self.accounts.push(account);
+            AccountNo(number_of(self.accounts.len() - 1))
+        };
+        held.push((marketplace, number));
+        number
+    }
+
+    /// Forgets an account.
+    pub(crate) fn forget(&mut self, number: AccountNo) {
+        let account = self.accounts[number.index()].take().expect("an account is forgotten once");
+        self.sellers[place(account.seller.0)].accounts.retain(|(_, held)| *held != number);
+        self.free.push(number);
+    }
+
+    /// An account that is held.
+    pub(crate) fn get(&self, number: AccountNo) -> &Account {
+        self.accounts[number.index()].as_ref().expect("I-13: a number in use has its account")
+    }
+
+    /// An account that is held.
+    pub(crate) fn get_mut(&mut self, number: AccountNo) -> &mut Account {
+        self.accounts[number.index()].as_mut().expect("I-13: a number in use has its account")
+    }
+
+    /// The account of a number, if it is held.
+    pub(crate) fn try_get(&self, number: AccountNo) -> Option<&Account> {
+        self.accounts.get(number.index())?.as_ref()
+    }
+
+    /// All accounts that are held, by number.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (AccountNo, &mut Account)> {
+        self.accounts
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, account)| Some((AccountNo(number_of(index)), account.as_mut()?)))
+    }
+
+    /// All accounts that are held, by number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountNo, &Account)> {
+        self.accounts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, account)| Some((AccountNo(number_of(index)), account.as_ref()?)))
+    }
+
+    /// The name of an account: its ids, whose byte order is the order of evaluation.
+    pub(crate) fn name(&self, number: AccountNo) -> (&str, &str) {
+        let account = self.get(number);
+        (self.seller_id(account.seller), &self.marketplaces[place(account.marketplace.0)])
+    }
+
+    /// A seller's id.
+    pub(crate) fn seller_id(&self, number: SellerNo) -> &str {
+        &self.sellers[place(number.0)].id
+    }
+
+    /// Sorts accounts by name.
+    pub(crate) fn sort(&self, numbers: &mut [AccountNo]) {
+        numbers.sort_unstable_by(|left, right| self.name(*left).cmp(&self.name(*right)));
+    }
+
+    /// Bytes held, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let sellers = self.sellers.capacity() * size_of::<Seller>()
+            + self.sellers.iter().map(|seller| seller.id.len()).sum::<usize>();
+        let accounts = self.accounts.capacity() * size_of::<Option<Account>>()
+            + self.accounts.iter().flatten().map(Account::bytes).sum::<usize>();
+        sellers + accounts
+    }
+}
+
+fn hash(text: &str, seed: u64) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), seed)
+}
+
+fn place(number: u32) -> usize {
+    usize::try_from(number).expect("usize has at least 32 bits here")
+}
+
+fn number_of(index: usize) -> u32 {
+    u32::try_from(index).expect("the caps keep numbers below 2^32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::Policy;
+
+    #[test]
+    fn i_13_names_and_numbers_go_together() {
+        let mut accounts = Accounts::new(1, RingShape::new(&Policy::default(), 3));
+        let seller = accounts.seller(SellerId::new("S").unwrap());
+        let us = accounts.marketplace(MarketplaceId::new("US").unwrap());
+        let de = accounts.marketplace(MarketplaceId::new("DE").unwrap());
+        let first = accounts.account(seller, us);
+        assert_eq!(accounts.account(seller, us), first);
+        let second = accounts.account(seller, de);
+        assert_eq!(accounts.name(second), ("S", "DE"));
+        let mut both = [first, second];
+        accounts.sort(&mut both);
+        assert_eq!(both, [second, first]);
+        assert_eq!(accounts.smaller(us, de), de);
+        assert_eq!(accounts.smaller(us, NO_MARKETPLACE), us);
+        assert_eq!(accounts.smaller(NO_MARKETPLACE, us), us);
+        accounts.forget(first);
+        assert!(accounts.try_get(first).is_none());
+        assert_eq!(accounts.account(seller, NO_MARKETPLACE), first);
+        assert_eq!(accounts.len(), 2);
+    }
+}

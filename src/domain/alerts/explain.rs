@@ -1,0 +1,160 @@
+//! What an alert says: the numbers before and after, why they moved, which defects, what next.
+
+use crate::domain::book::Book;
+use crate::domain::changes::NetChange;
+use crate::domain::effects::{Change, ListedDefect};
+use crate::domain::event::Channel;
+use crate::domain::policy::{Counting, Policy, Scope, View};
+use crate::domain::rate::Rate;
+use crate::domain::time::{Day, EventTime};
+use crate::domain::window::{Account, AccountNo, Contribution, RingShape, minus, plus};
+
+/// The most defects that an alert lists.
+const LISTED_DEFECTS: usize = 10;
+
+/// One account, scope and view: what the numbers of an alert are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub account: AccountNo,
+    pub scope: Scope,
+    pub view: View,
+}
+
+/// Whether a contribution is in the subject's numbers as of a day.
+fn is_in(side: Option<&Contribution>, subject: Subject, policy: &Policy, as_of: Day) -> bool {
+    side.is_some_and(|side| {
+        let (first, last) = policy.view_days(subject.view, as_of);
+        side.is_in(subject.scope) && first <= side.day && side.day <= last
+    })
+}
+
+/// What the boundary did to the subject's numbers (SEMANTICS section 7, `change`).
+pub(crate) fn change(book: &Book, subject: Subject, net: &[NetChange]) -> Change {
+    let mut change = Change::default();
+    for slid in book.changes.slides_of(subject.account) {
+        for channel in Channel::ALL {
+            let is_mine = match subject.scope {
+                Scope::All => true,
+                Scope::Mfn => channel == Channel::Mfn,
+                Scope::Afn => channel == Channel::Afn,
+            };
+            if !is_mine {
+                continue;
+            }
+            let slid = &slid[subject.view.index()][channel.index()];
+            change.orders_added += i64::from(slid.entered.orders);
+            change.defective_added += i64::from(slid.entered.defective);
+            change.orders_expired += i64::from(slid.left.orders);
+            change.defective_expired += i64::from(slid.left.defective);
+        }
+    }
+    let as_of = book.calendar().as_of;
+    for order in net {
+        let [before, after] = [&order.before, &order.after].map(|side| {
+            side.as_ref().filter(|side| is_in(Some(side), subject, &book.policy, as_of))
+        });
+        change.orders_added += i64::from(after.is_some()) - i64::from(before.is_some());
+        let was_defective = before.is_some_and(|side| side.defects.defective);
+        let is_defective = after.is_some_and(|side| side.defects.defective);
+        change.defective_added += i64::from(is_defective && !was_defective);
+        change.defective_reversed += i64::from(was_defective && !is_defective);
+    }
+    change
+}
+
+/// The numbers just before the boundary: now, less what it did (I-17).
+pub(crate) fn before(now: Rate, change: &Change) -> Rate {
+    let orders = i64::from(now.orders) - change.orders_added + change.orders_expired;
+    let defective = i64::from(now.defective) - change.defective_added
+        + change.defective_reversed
+        + change.defective_expired;
+    let count = |value: i64| u32::try_from(value).expect("I-17: before + change = now");
+    Rate { defective: count(defective), orders: count(orders) }
+}
+
+/// A counted defect with what it is sorted by: new first, newest first, then by name.
+struct Candidate {
+    event_time: EventTime,
+    listed: ListedDefect,
+}
+
+/// The counted defects of the subject that an alert lists.
+pub(crate) fn defects(book: &Book, subject: Subject, net: &[NetChange]) -> Vec<ListedDefect> {
+    let account = book.accounts.get(subject.account);
+    let as_of = book.calendar().as_of;
+    let mut candidates = Vec::new();
+    for key in &account.with_defects {
+        let hash = book.orders.hash(*key);
+        let order = book
+            .orders
+            .find(hash, *key, |held| held == subject.account)
+            .expect("an account lists only its held orders");
+        let Some(now) = book.contribution(*key, account.seller, &order) else { continue };
+        if !now.defects.defective || !is_in(Some(&now), subject, &book.policy, as_of) {
+            continue;
+        }
+        let before = match net.binary_search_by(|change| change.order.cmp(key)) {
+            Ok(place) => net[place].before,
+            Err(_) => Some(now),
+        };
+        let was_in = book
+            .as_of_before
+            .is_some_and(|as_of| is_in(before.as_ref(), subject, &book.policy, as_of));
+        let set = book.defects.get(account.seller, *key).expect("a defective order has defects");
+        for defect in set.iter() {
+            if book.policy.counts_defect(&defect.fact) == Counting::No {
+                continue;
+            }
+            let new = !(was_in && defect.counted_before(book.boundary, &book.policy));
+            candidates.push(Candidate {
+                event_time: defect.event_time,
+                listed: ListedDefect {
+                    order_id: book.order_text(*key),
+                    kind: defect.fact.kind(),
+                    reference: defect.reference.clone(),
+                    new,
+                },
+            });
+        }
+    }
+    candidates.sort_unstable_by(|left, right| {
+        let key = |candidate: &Candidate| (!candidate.listed.new, -candidate.event_time.ms());
+        key(left).cmp(&key(right)).then_with(|| name(&left.listed).cmp(&name(&right.listed)))
+    });
+    candidates.truncate(LISTED_DEFECTS);
+    candidates.into_iter().map(|candidate| candidate.listed).collect()
+}
+
+fn name(defect: &ListedDefect) -> (&str, &str, Option<&str>) {
+    (&defect.order_id, defect.kind.as_str(), defect.reference.as_deref())
+}
+
+/// The first later day on which a condition holds if nothing more happens: the window slides on,
+/// known days enter, old ones leave.
+pub(crate) fn first_day(
+    account: &Account,
+    shape: RingShape,
+    policy: &Policy,
+    (scope, view): (Scope, View),
+    as_of: Day,
+    holds: impl Fn(Rate) -> bool,
+) -> Option<Day> {
+    let mut counts = account.counts(view, scope);
+    let mut day = as_of;
+    // After as many days as the ring is long, everything known has left every view.
+    for _ in 0..shape.len() {
+        let (leaves, last) = policy.view_days(view, day);
+        let enters = last.plus(1);
+        day = day.plus(1);
+        if shape.holds(leaves, as_of) {
+            counts = minus(&counts, &account.day(shape, leaves, scope));
+        }
+        if shape.holds(enters, as_of) {
+            counts = plus(&counts, &account.day(shape, enters, scope));
+        }
+        if holds(counts.rate()) {
+            return Some(day);
+        }
+    }
+    None
+}

@@ -1,0 +1,156 @@
+//! An account's standing for the status topic, and when it is due.
+//!
+//! Written at once when a level changes; otherwise, if changed since, at the account's slot in
+//! the hour of record time, which a fixed hash spreads.
+
+use super::explain::first_day;
+use crate::domain::book::Book;
+use crate::domain::effects::{AlertKind, Standing, Status};
+use crate::domain::policy::{Scope, View};
+use crate::domain::time::{Boundary, BoundaryLength};
+use crate::domain::window::AccountNo;
+
+/// Milliseconds in an hour.
+const HOUR_MS: i64 = 3_600_000;
+
+/// What the status topic knows of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatusMark {
+    /// Changed since it was last written.
+    pub(crate) dirty: bool,
+    /// Waits in its slot.
+    pub(crate) queued: bool,
+    /// A record stands in the topic.
+    pub(crate) written: bool,
+}
+
+/// Accounts that wait for their slot in the hour.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusSlots {
+    slots: Vec<Vec<AccountNo>>,
+    queued: usize,
+}
+
+impl StatusSlots {
+    pub(crate) fn new(length: BoundaryLength) -> Self {
+        let slots = usize::try_from(HOUR_MS / length.ms()).expect("few thousand at most");
+        Self { slots: vec![Vec::new(); slots], queued: 0 }
+    }
+
+    /// Files an account under the slot of its name.
+    pub(crate) fn push(&mut self, number: AccountNo, (seller, marketplace): (&str, &str)) {
+        let slot = self.slot_of(seller, marketplace);
+        self.slots[slot].push(number);
+        self.queued += 1;
+    }
+
+    /// Takes an account out that is forgotten.
+    pub(crate) fn remove(&mut self, number: AccountNo, (seller, marketplace): (&str, &str)) {
+        let slot = self.slot_of(seller, marketplace);
+        let before = self.slots[slot].len();
+        self.slots[slot].retain(|held| *held != number);
+        self.queued -= before - self.slots[slot].len();
+    }
+
+    /// Takes the accounts whose slot a boundary is.
+    pub(crate) fn take(&mut self, boundary: Boundary) -> Vec<AccountNo> {
+        let slot = self.slot_at(boundary);
+        let due = std::mem::take(&mut self.slots[slot]);
+        self.queued -= due.len();
+        due
+    }
+
+    /// The first boundary after `boundary` at which something is due.
+    pub(crate) fn next_due(&self, boundary: Boundary) -> Option<Boundary> {
+        if self.queued == 0 {
+            return None;
+        }
+        let mut next = boundary;
+        for _ in 0..self.slots.len() {
+            next = next.next();
+            if !self.slots[self.slot_at(next)].is_empty() {
+                return Some(next);
+            }
+        }
+        unreachable!("something is queued in one of the slots")
+    }
+
+    fn slot_at(&self, boundary: Boundary) -> usize {
+        let slots = i64::try_from(self.slots.len()).expect("few thousand at most");
+        usize::try_from(boundary.number().rem_euclid(slots)).expect("not negative")
+    }
+
+    /// A fixed hash: the same account has the same slot on every machine.
+    fn slot_of(&self, seller: &str, marketplace: &str) -> usize {
+        let seed = xxhash_rust::xxh3::xxh3_64(marketplace.as_bytes());
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(seller.as_bytes(), seed);
+        let slots = u64::try_from(self.slots.len()).expect("few thousand at most");
+        usize::try_from(hash % slots).expect("below the number of slots")
+    }
+}
+
+/// The status record of an account that is held.
+pub(crate) fn standing(book: &Book, number: AccountNo, length: BoundaryLength) -> Status {
+    let account = book.accounts.get(number);
+    let policy = &book.policy;
+    let as_of = book.calendar().as_of;
+    let (seller_id, marketplace_id) = book.accounts.name(number);
+    let warning = policy.warning;
+    let subjects =
+        policy.scopes.iter().flat_map(|scope| policy.views.iter().map(|view| (*scope, *view)));
+    let active = AlertKind::ALL
+        .into_iter()
+        .flat_map(|kind| subjects.clone().map(move |(scope, view)| (kind, scope, view)))
+        .filter(|(kind, scope, view)| account.levels.is_up(*kind, *scope, *view))
+        .collect();
+    let recovers_on = View::ALL.map(|view| {
+        let rate = account.counts(view, Scope::All).rate();
+        let is_over = rate.raises(warning.raise_bp, warning.min_defects, policy.min_orders);
+        let recovered = |rate: crate::domain::rate::Rate| {
+            !rate.raises(warning.raise_bp, warning.min_defects, policy.min_orders)
+        };
+        is_over
+            .then(|| first_day(account, book.shape, policy, (Scope::All, view), as_of, recovered))
+            .flatten()
+    });
+    Status {
+        seller_id: seller_id.into(),
+        marketplace_id: marketplace_id.into(),
+        standing: Some(Box::new(Standing {
+            boundary_ms: book.boundary.ms(length),
+            as_of,
+            min_orders: policy.min_orders,
+            windows: View::ALL.map(|view| policy.view_days(view, as_of)),
+            counts: *account.totals(),
+            headroom: View::ALL.map(|view| {
+                let rate = account.counts(view, Scope::All).rate();
+                rate.headroom(warning.raise_bp, warning.min_defects)
+            }),
+            recovers_on,
+            active,
+            streaks: subjects
+                .map(|(scope, view)| (scope, view, account.levels.streak(scope, view)))
+                .collect(),
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_one_slot_in_every_hour() {
+        let mut slots = StatusSlots::new(BoundaryLength::from_ms(5000).unwrap());
+        assert_eq!(slots.next_due(Boundary::from_number(7)), None);
+        slots.push(AccountNo(1), ("S", "M"));
+        let due = slots.next_due(Boundary::from_number(7)).unwrap();
+        assert!(due.number() > 7 && due.number() <= 7 + 720);
+        assert_eq!(slots.next_due(due), Some(Boundary::from_number(due.number() + 720)));
+        assert_eq!(slots.take(due), [AccountNo(1)]);
+        assert_eq!(slots.next_due(due), None);
+        slots.push(AccountNo(2), ("S", "M"));
+        slots.remove(AccountNo(2), ("S", "M"));
+        assert_eq!(slots.next_due(due), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! The HTTP server: what machines ask of a running odrwatch.
+//!
+//! | method and path | answer |
+//! |---|---|
+//! | `GET /metrics` | all metrics, Prometheus text format 0.0.4 |
+//! | `GET /livez` | 200 while the workers run, else 503 and why; never asks Kafka |
+//! | `GET /healthz` | the same as `/livez` |
+//! | `GET /readyz` | 200 `ready` when every shard is live, else 503 and why |
+//! | `GET /version` | which build this is, JSON |
+//! | `GET /` | this list |
+//!
+//! Invariants: a request is over within [`REQUEST_TIMEOUT`]; nothing here blocks or locks for
+//! longer than a copy; nothing here holds a shard's state. Absent on purpose: Kafka, threads and
+//! the runtime, which belong to the caller of [`serve`].
+
+mod probes;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::telemetry::Metrics;
+
+/// The longest that a request may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest body of a request, in bytes. No endpoint reads one yet.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The longest that open connections may hold up the end of the server.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The endpoints and what they answer, as `/` lists them.
+pub const ENDPOINTS: [(&str, &str); 5] = [
+    ("/metrics", "all metrics, Prometheus text format"),
+    ("/livez", "whether the process should be left running (alias: /healthz)"),
+    ("/readyz", "whether every shard is live, and if not, why"),
+    ("/version", "which build this is, JSON"),
+    ("/", "this list"),
+];
+
+/// What the endpoints answer from.
+pub struct HttpState {
+    metrics: Arc<Metrics>,
+    watchdog: probes::Watchdog,
+}
+
+impl HttpState {
+    /// Answers from these metrics and the health board behind them.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { metrics, watchdog: probes::Watchdog::default() })
+    }
+}
+
+/// The routes, with their limits.
+pub fn router(state: Arc<HttpState>) -> Router {
+    let routes = Router::new()
+        .route("/metrics", get(probes::metrics))
+        .route("/livez", get(probes::livez))
+        .route("/healthz", get(probes::livez))
+        .route("/readyz", get(probes::readyz))
+        .route("/version", get(probes::version))
+        .route("/", get(probes::index))
+        .fallback(probes::not_found)
+        .with_state(state);
+    limited(routes, REQUEST_TIMEOUT)
+}
+
+fn limited(routes: Router, timeout: Duration) -> Router {
+    routes
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(move |request, next| guard(request, next, timeout)))
+}
+
+/// Refuses long bodies, ends slow requests, and marks every answer as not to be stored.
+async fn guard(request: Request, next: Next, timeout: Duration) -> Response {
+    let mut response = if stated_length(&request) > MAX_BODY_BYTES {
+        (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n").into_response()
+    } else {
+        match tokio::time::timeout(timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "timed out\n").into_response(),
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn stated_length(request: &Request) -> usize {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    length.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// Serves until `shutdown` holds `true` or its sender is gone; then takes no more connections,
+/// and waits for the open ones for at most [`DRAIN_TIMEOUT`].
+///
+/// # Errors
+/// Where the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    state: Arc<HttpState>,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, "http server listens");
+    }
+    serve_routes(listener, router(state), shutdown, DRAIN_TIMEOUT).await
+}
+
+async fn serve_routes(
+    listener: TcpListener,
+    routes: Router,
+    shutdown: watch::Receiver<bool>,
+    drain: Duration,
+) -> io::Result<()> {
+    let server = axum::serve(listener, routes)
+        .with_graceful_shutdown(signalled(shutdown.clone()))
+        .into_future();
+    let deadline = async {
+        signalled(shutdown).await;
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = deadline => {
+            warn!("http connections were still open at shutdown and are dropped");
+            Ok(())
+        }
+    }
+}
+
+/// Ends when the shutdown is signalled, or can be no more.
+async fn signalled(mut shutdown: watch::Receiver<bool>) {
+    // An error means that the sender is gone: nobody could end the server any more.
+    let _ = shutdown.wait_for(|signalled| *signalled).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Recorded decisions of one shard, applied where a replay or a restore reaches them.
+//!
+//! Invariants: a decision about a position is applied before any record at or after that position
+//! is taken in; a record whose time was decided is given that time, everywhere.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::domain::event::Topic;
+use crate::domain::ids::{NextOffset, Offset, ShardNo};
+use crate::domain::shard::Shard;
+use crate::domain::time::{Boundary, RecordTime};
+use crate::wire::decision::DecisionLine;
+
+/// The decisions of one shard that are still to be applied.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    closings: [VecDeque<(NextOffset, Boundary)>; 4],
+    times: [BTreeMap<Offset, RecordTime>; 4],
+    alerts_from: Option<Boundary>,
+    /// The largest boundary that was closed by decision.
+    last_closing: Option<Boundary>,
+}
+
+impl Recorded {
+    /// Adds those of some decisions that are about a shard, in the order in which they were taken.
+    pub fn extend(&mut self, shard: ShardNo, decisions: &[DecisionLine]) {
+        for decision in decisions {
+            self.add(shard, decision);
+        }
+        for closings in &mut self.closings {
+            // Stable: decisions at one position keep their order.
+            closings.make_contiguous().sort_by_key(|(next, _)| *next);
+        }
+    }
+
+    fn add(&mut self, shard: ShardNo, decision: &DecisionLine) {
+        match decision {
+            DecisionLine::Closing { boundary, partitions } => {
+                for idle in partitions.iter().filter(|idle| idle.partition == shard) {
+                    let closings = &mut self.closings[idle.topic.index()];
+                    closings.push_back((idle.next_offset, *boundary));
+                    self.last_closing = self.last_closing.max(Some(*boundary));
+                }
+            }
+            DecisionLine::RecordTime { topic, partition, offset, record_time } => {
+                if *partition == shard {
+                    self.times[topic.index()].insert(*offset, *record_time);
+                }
+            }
+            DecisionLine::AlertsFrom { shard: of, boundary } => {
+                // Of two, the first one holds: alerting begins once.
+                if *of == shard && self.alerts_from.is_none() {
+                    self.alerts_from = Some(*boundary);
+                }
+            }
+        }
+    }
+
+    /// The boundary at which alerting was decided to begin.
+    #[must_use]
+    pub const fn alerts_from(&self) -> Option<Boundary> {
+        self.alerts_from
+    }
+
+    /// The largest boundary that was closed by decision.
+    #[must_use]
+    pub const fn last_closing(&self) -> Option<Boundary> {
+        self.last_closing
+    }
+
+    /// Applies what was decided at positions up to `next` of a partition.
+    pub fn apply(&mut self, shard: &mut Shard, topic: Topic, next: NextOffset) {
+        let closings = &mut self.closings[topic.index()];
+        while let Some((at, boundary)) = closings.front().copied().filter(|(at, _)| *at <= next) {
+            // Control records between the last record and the position are not read.
+            shard.raise(topic, at.max(shard.inbox().read_to(topic)), boundary);
+            closings.pop_front();
+        }
+    }
+
+    /// Whether no decision about a position is left.
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
+        self.closings.iter().all(VecDeque::is_empty)
+    }
+
+    /// Applies all that is left for a partition that has no more records.
+    pub fn apply_rest(&mut self, shard: &mut Shard, topic: Topic) {
+        self.apply(shard, topic, NextOffset::stated(i64::MAX));
+    }
+
+    /// The time that was decided for a record.
+    #[must_use]
+    pub fn time_of(&self, topic: Topic, offset: Offset) -> Option<RecordTime> {
+        self.times[topic.index()].get(&offset).copied()
+    }
+}

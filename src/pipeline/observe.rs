@@ -1,0 +1,45 @@
+//! What a slot tells its gauges, now and then.
+
+use super::ports::Broker;
+use super::slot::{Now, Slot};
+use crate::domain::event::Topic;
+use crate::domain::time::BoundaryLength;
+use crate::telemetry::shard_metrics::Held;
+
+/// How often accounts are counted by band, which visits each of them, in ms.
+const BANDS_MS: i64 = 5_000;
+
+/// Refreshes the gauges of a slot.
+pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLength, now: Now) {
+    let inbox = slot.shard.inbox();
+    for topic in Topic::ALL {
+        if let Some(watermark) = inbox.watermark(topic) {
+            slot.metrics.set_record_time_lag_ms(topic, now.wall_ms - watermark.ms());
+        }
+        if let Some(end) = broker.known_end(slot.partition(topic)) {
+            let read_to = inbox.read_to(topic);
+            let skipped_to = broker.position(slot.partition(topic)).unwrap_or(read_to);
+            let lag = end.get() - read_to.max(skipped_to).get();
+            slot.metrics.set_consumer_lag(topic, u64::try_from(lag).unwrap_or(0));
+        }
+    }
+    if let Some(closed) = slot.shard.closed() {
+        let holder = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
+        let holder = holder.expect("there are four topics");
+        slot.metrics.set_boundary_lag_ms(now.wall_ms - closed.ms(length), holder);
+    }
+    if now.mono_ms - slot.counted_ms < BANDS_MS {
+        return;
+    }
+    slot.counted_ms = now.mono_ms;
+    let (held, bands) = (slot.shard.held(), slot.shard.bands());
+    let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    slot.metrics.set_held(Held {
+        accounts: [bands.good, bands.watch, bands.warning, bands.critical, bands.none],
+        active_alerts: slot.shard.active_alerts(),
+        orders: count(held.orders),
+        orphans: count(held.orphans),
+        pending_records: count(held.pending),
+        bytes: count(slot.shard.bytes().1),
+    });
+}

@@ -1,0 +1,319 @@
+//! A bounded replay: records up to an end, recorded decisions, and the four files that come out.
+//!
+//! Invariants: the outputs depend on the records and decisions alone, not on how the partitions
+//! interleave on the way in; every record read ends in one outcome or is pending.
+
+use std::collections::BTreeMap;
+
+use crate::domain::effects::{DeadLetter, Effects, Outcomes};
+use crate::domain::event::Topic;
+use crate::domain::ids::{NextOffset, Offset, ShardNo};
+use crate::domain::shard::{AlertingStart, LimitReached, Limits, Shard, ShardConfig};
+use crate::domain::time::{Boundary, RecordTime};
+use crate::wire::decision::DecisionLine;
+use crate::wire::{alert, dead_letter, input, outcomes, totals};
+
+use super::decisions::Recorded;
+use super::intake::Intake;
+
+/// What a replay is made with.
+#[derive(Clone, Debug)]
+pub struct ReplayConfig {
+    /// The shards' configuration; number, start and first offsets are set by the replay.
+    pub shard: ShardConfig,
+    /// What records are held to; its `partitions` is the partition count.
+    pub input: input::Limits,
+    /// Close the boundaries up to this instant (ms) instead of up to the last record's.
+    pub until_ms: Option<i64>,
+    /// Whether the configuration says `alerts_from: live`, which needs recorded decisions here.
+    pub needs_recorded_start: bool,
+}
+
+/// Why a replay cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A limit of a shard is reached.
+    #[error("shard {shard} reached the limit {key} = {limit}; set a larger one")]
+    Limit {
+        /// The shard.
+        shard: ShardNo,
+        /// The configuration key.
+        key: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// Records of one partition are not in the order of their offsets.
+    #[error(
+        "{topic}-{partition}: offset {offset} comes after offset {after}; give the records of a \
+         partition in the order of their offsets, each once"
+    )]
+    OutOfOrder {
+        /// The topic.
+        topic: &'static str,
+        /// The partition.
+        partition: ShardNo,
+        /// The offset that was read.
+        offset: Offset,
+        /// The next offset that was expected at least.
+        after: NextOffset,
+    },
+    /// A partition beyond the stated count.
+    #[error(
+        "{topic}-{partition}: the topics have {partitions} partitions, as --partitions says; \
+         give a larger number"
+    )]
+    NoSuchPartition {
+        /// The topic.
+        topic: &'static str,
+        /// The partition.
+        partition: ShardNo,
+        /// The partition count.
+        partitions: u32,
+    },
+    /// `alerts_from: live` without a recorded start.
+    #[error(
+        "alerts_from is live, and no decision records where shard {shard} began to alert: give \
+         the recorded decisions, or set alerts_from to earliest or to a time"
+    )]
+    NoRecordedStart {
+        /// The shard.
+        shard: ShardNo,
+    },
+}
+
+/// The contents of the four files, and the counts behind them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// `alerts.jsonl`
+    pub alerts: Vec<u8>,
+    /// `totals.jsonl`
+    pub totals: Vec<u8>,
+    /// `dead.jsonl`
+    pub dead: Vec<u8>,
+    /// `outcomes.json`
+    pub outcomes: Vec<u8>,
+    /// The outcomes, counted.
+    pub counts: Outcomes,
+    /// Records that wait beyond the end, by topic.
+    pub pending: [u64; 4],
+    /// How many alerts there are.
+    pub alert_count: u64,
+}
+
+struct ReplayShard {
+    shard: Shard,
+    recorded: Recorded,
+    effects: Effects,
+    alerts: Vec<u8>,
+    alert_count: u64,
+    dead: Vec<DeadLetter>,
+    outcomes: Outcomes,
+    last_record: Option<Boundary>,
+}
+
+/// A replay under way.
+pub struct Replay {
+    config: ReplayConfig,
+    intake: Intake,
+    decisions: Vec<DecisionLine>,
+    shards: BTreeMap<ShardNo, ReplayShard>,
+    until: Option<Boundary>,
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Replay").field("shards", &self.shards.len()).finish_non_exhaustive()
+    }
+}
+
+impl Replay {
+    /// Begins a replay with the recorded decisions, in the order in which they were taken.
+    #[must_use]
+    pub fn new(config: ReplayConfig, decisions: Vec<DecisionLine>) -> Self {
+        let length = config.shard.length;
+        let until = config.until_ms.map(|ms| Boundary::from_number(ms.div_euclid(length.ms())));
+        let intake = Intake::new(config.input);
+        Self { config, intake, decisions, shards: BTreeMap::new(), until }
+    }
+
+    /// Takes in a record. Records of one partition come in the order of their offsets.
+    ///
+    /// # Errors
+    /// As [`ReplayError`] says.
+    pub fn push(
+        &mut self,
+        topic: Topic,
+        partition: ShardNo,
+        offset: Offset,
+        timestamp_ms: Option<i64>,
+        value: Option<&[u8]>,
+    ) -> Result<(), ReplayError> {
+        let partitions = self.config.input.partitions;
+        if partition.get() >= partitions {
+            let topic = topic.as_str();
+            return Err(ReplayError::NoSuchPartition { topic, partition, partitions });
+        }
+        if !self.shards.contains_key(&partition) {
+            let shard = self.open(partition)?;
+            self.shards.insert(partition, shard);
+        }
+        let of = self.shards.get_mut(&partition).expect("just opened");
+        let after = of.shard.inbox().read_to(topic);
+        if offset.next() <= after {
+            let topic = topic.as_str();
+            return Err(ReplayError::OutOfOrder { topic, partition, offset, after });
+        }
+        of.recorded.apply(&mut of.shard, topic, NextOffset::stated(offset.get()));
+        let decided = of.recorded.time_of(topic, offset);
+        let time = decided.or(timestamp_ms.map(RecordTime::from_ms));
+        self.intake
+            .take(&mut of.shard, topic, offset, time, value)
+            .map_err(|reached| limit(partition, reached))?;
+        if let Some(watermark) = of.shard.inbox().watermark(topic) {
+            let boundary = Boundary::of_watermark(watermark, self.config.shard.length);
+            of.last_record = of.last_record.max(Some(boundary));
+        }
+        while let Some(boundary) = of
+            .shard
+            .next_closable()
+            .filter(|boundary| self.until.is_none_or(|until| *boundary <= until))
+        {
+            of.shard
+                .close(boundary, &mut of.effects)
+                .map_err(|reached| limit(partition, reached))?;
+            of.collect();
+        }
+        Ok(())
+    }
+
+    /// Records that wait for their boundary, in all shards.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shards.values().map(|of| of.shard.inbox().waiting_records()).sum()
+    }
+
+    /// The watermark of a partition, which tells a reader of several files where to read next.
+    #[must_use]
+    pub fn watermark(&self, topic: Topic, partition: ShardNo) -> Option<RecordTime> {
+        self.shards.get(&partition)?.shard.inbox().watermark(topic)
+    }
+
+    fn open(&self, partition: ShardNo) -> Result<ReplayShard, ReplayError> {
+        let mut recorded = Recorded::default();
+        recorded.extend(partition, &self.decisions);
+        let start = match recorded.alerts_from() {
+            Some(_) => AlertingStart::Decided,
+            None if self.config.needs_recorded_start => {
+                return Err(ReplayError::NoRecordedStart { shard: partition });
+            }
+            None => self.config.shard.start,
+        };
+        let mut shard = Shard::new(ShardConfig {
+            shard: partition,
+            start,
+            limits: Limits { ..self.config.shard.limits },
+            first: [NextOffset::stated(0); 4],
+            ..self.config.shard.clone()
+        });
+        if let Some(boundary) = recorded.alerts_from() {
+            shard.start_alerting(boundary);
+        }
+        Ok(ReplayShard {
+            shard,
+            recorded,
+            effects: Effects::default(),
+            alerts: Vec::new(),
+            alert_count: 0,
+            dead: Vec::new(),
+            outcomes: Outcomes::default(),
+            last_record: None,
+        })
+    }
+
+    /// Ends the replay: all partitions are finished, and boundaries close up to the end.
+    ///
+    /// # Errors
+    /// As [`ReplayError`] says.
+    pub fn finish(mut self) -> Result<Output, ReplayError> {
+        let last = self.last_boundary();
+        for (partition, of) in &mut self.shards {
+            for topic in Topic::ALL {
+                of.recorded.apply_rest(&mut of.shard, topic);
+                of.shard.finish(topic);
+            }
+            let Some(last) = last else { continue };
+            of.end(last).map_err(|reached| limit(*partition, reached))?;
+        }
+        Ok(self.output())
+    }
+
+    /// The boundary that the replay ends with; `None` if no record has any time.
+    fn last_boundary(&self) -> Option<Boundary> {
+        if self.until.is_some() {
+            return self.until;
+        }
+        self.shards
+            .values()
+            .flat_map(|of| [of.last_record, of.recorded.last_closing()])
+            .flatten()
+            .max()
+    }
+
+    fn output(self) -> Output {
+        let mut output = Output::default();
+        let mut dead: Vec<(Topic, ShardNo, DeadLetter)> = Vec::new();
+        for (partition, of) in &self.shards {
+            output.alerts.extend_from_slice(&of.alerts);
+            output.alert_count += of.alert_count;
+            for total in of.shard.totals() {
+                totals::write_line(&total, &mut output.totals);
+            }
+            dead.extend(of.dead.iter().map(|letter| (letter.topic, *partition, *letter)));
+            output.counts.add(&of.outcomes);
+            for (sum, waiting) in output.pending.iter_mut().zip(of.shard.pending()) {
+                *sum += u64::try_from(waiting).expect("usize has at most 64 bits");
+            }
+        }
+        dead.sort_by_key(|(topic, partition, letter)| (*topic, *partition, letter.offset));
+        for (_, partition, letter) in &dead {
+            dead_letter::write_line(letter, *partition, &mut output.dead);
+        }
+        outcomes::write_file(&output.counts, output.pending, &mut output.outcomes);
+        output
+    }
+}
+
+impl ReplayShard {
+    /// Closes what is left up to the last boundary of the replay.
+    fn end(&mut self, last: Boundary) -> Result<(), LimitReached> {
+        if self.shard.closed().is_none()
+            && self.shard.inbox().has_unplaced()
+            && self.shard.next_effect().is_none()
+        {
+            // Records without a time, and nothing with one: they end with the replay.
+            self.shard.close(last, &mut self.effects)?;
+        }
+        while let Some(next) = self.shard.next_effect().filter(|next| *next <= last) {
+            self.shard.close(next, &mut self.effects)?;
+            self.collect();
+        }
+        self.collect();
+        Ok(())
+    }
+
+    /// Moves the effects of closed boundaries into the outputs.
+    fn collect(&mut self) {
+        for raised in &self.effects.alerts {
+            alert::write_value(raised, self.shard.number(), &mut self.alerts);
+            self.alerts.push(b'\n');
+            self.alert_count += 1;
+        }
+        self.dead.append(&mut self.effects.dead);
+        self.outcomes.add(&self.effects.outcomes);
+        self.effects.clear();
+    }
+}
+
+fn limit(shard: ShardNo, reached: LimitReached) -> ReplayError {
+    ReplayError::Limit { shard, key: reached.key, limit: reached.limit }
+}

@@ -1,0 +1,348 @@
+//! One shard as a worker holds it: the engine, its bytes of dead letters, what is not committed.
+//!
+//! Invariants:
+//! - A record is decoded once; the bytes of a dead letter wait beside the shard until its boundary
+//!   closes, in the order in which the shard will name them.
+//! - Reading follows record time: the partition with the lowest watermark is read next, and it is
+//!   waited for unless it is at the end of its log.
+
+use std::collections::VecDeque;
+
+use super::breaker::Breaker;
+use super::decisions::Recorded;
+use super::idle::Quiet;
+use super::intake::{Intake, Taken};
+use super::lifecycle::Phase;
+use super::ports::{Broker, Header, InputPartition, RawRecord, SourceError};
+use super::stop::Stop;
+use crate::domain::effects::Effects;
+use crate::domain::event::Topic;
+use crate::domain::ids::{NextOffset, Offset, ShardNo};
+use crate::domain::shard::Shard;
+use crate::domain::time::RecordTime;
+use crate::telemetry::shard_metrics::ShardMetrics;
+use crate::wire::decision::DecisionLine;
+use crate::wire::input::DeadLetterCause;
+
+/// The most records that are read from one partition before the lowest watermark is looked for
+/// again: it bounds how far the partitions run apart.
+const READ_BATCH: usize = 100;
+
+/// Bytes of waiting dead letters above which only the partition that holds the shard back is read.
+const DEAD_BYTES_HELD: usize = 64 << 20;
+
+/// Two readings of the clock, taken at the top of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Ms since the epoch.
+    pub wall_ms: i64,
+    /// Ms of a clock that never goes back.
+    pub mono_ms: i64,
+}
+
+/// The bytes of a record that will be a dead letter.
+#[derive(Clone, Debug)]
+pub struct DeadRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its own timestamp.
+    pub timestamp_ms: Option<i64>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// Its headers.
+    pub headers: Vec<Header>,
+    /// Why it is dead.
+    pub cause: DeadLetterCause,
+}
+
+/// What all shards of a worker have in common when they read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRules {
+    /// How far a timestamp may be ahead of the clock.
+    pub max_clock_ahead_ms: i64,
+    /// The share of dead letters that breaks; 0 is off.
+    pub breaker_percent: u32,
+    /// Records that may wait before only what holds the shard back is read.
+    pub pending_soft: usize,
+}
+
+/// A shard in a worker.
+pub struct Slot {
+    /// Its number.
+    pub number: ShardNo,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The engine.
+    pub shard: Shard,
+    /// Decisions still to be applied by a restore.
+    pub recorded: Recorded,
+    /// Where its history begins.
+    pub from: [NextOffset; 4],
+    /// The number of its last committed progress record.
+    pub progress: u64,
+    /// Effects that are not committed.
+    pub effects: Effects,
+    /// Decisions that are not committed.
+    pub fresh: Vec<DecisionLine>,
+    /// Whether a boundary was closed or a decision taken since the last commit.
+    pub has_moved: bool,
+    /// Since when each partition is quiet, and what its leader said.
+    pub quiet: [Quiet; 4],
+    /// Records read since the slot was opened.
+    pub read: u64,
+    /// Its metrics.
+    pub metrics: ShardMetrics,
+    /// When its accounts were last counted for metrics, in ms of the monotonic clock.
+    pub counted_ms: i64,
+    dead: [VecDeque<DeadRecord>; 4],
+    dead_bytes: usize,
+    breakers: [Breaker; 4],
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Slot")
+            .field("number", &self.number)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Slot {
+    /// A slot for an engine that begins at `from`.
+    #[must_use]
+    pub fn new(phase: Phase, shard: Shard, from: [NextOffset; 4], metrics: ShardMetrics) -> Self {
+        Self {
+            number: shard.number(),
+            phase,
+            shard,
+            recorded: Recorded::default(),
+            from,
+            progress: 0,
+            effects: Effects::default(),
+            fresh: Vec::new(),
+            has_moved: false,
+            quiet: [Quiet::default(); 4],
+            read: 0,
+            metrics,
+            counted_ms: i64::MIN / 2,
+            dead: Default::default(),
+            dead_bytes: 0,
+            breakers: Default::default(),
+        }
+    }
+
+    /// The input partition of a topic.
+    #[must_use]
+    pub const fn partition(&self, topic: Topic) -> InputPartition {
+        InputPartition { topic, shard: self.number }
+    }
+
+    /// Reads at most `budget` records that have arrived, in record-time order; returns how many.
+    ///
+    /// # Errors
+    /// As [`Stop`] says.
+    pub fn read<B: Broker>(
+        &mut self,
+        broker: &mut B,
+        intake: &mut Intake,
+        rules: &ReadRules,
+        now: Now,
+        budget: usize,
+    ) -> Result<usize, Stop> {
+        if !self.recorded.is_applied() {
+            self.apply_recorded(broker);
+        }
+        let mut total = 0;
+        while total < budget {
+            let read = self.read_lowest(broker, intake, rules, now, budget - total)?;
+            if read == 0 {
+                break;
+            }
+            total += read;
+            // What can close does so at once: pending records stay few.
+            if self.shard.next_closable().is_some() && total >= READ_BATCH * 4 {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    /// Applies recorded decisions at positions that were reached without a record behind them.
+    fn apply_recorded<B: Broker>(&mut self, broker: &mut B) {
+        for topic in Topic::ALL {
+            let read_to = self.shard.inbox().read_to(topic);
+            let position = broker.position(self.partition(topic)).unwrap_or(read_to);
+            self.recorded.apply(&mut self.shard, topic, position.max(read_to));
+        }
+    }
+
+    /// Reads one batch from the partition with the lowest watermark that has any.
+    fn read_lowest<B: Broker>(
+        &mut self,
+        broker: &mut B,
+        intake: &mut Intake,
+        rules: &ReadRules,
+        now: Now,
+        budget: usize,
+    ) -> Result<usize, Stop> {
+        let mut topics = Topic::ALL;
+        topics.sort_by_key(|topic| self.shard.inbox().watermark(*topic));
+        let is_full = self.shard.inbox().waiting_records() > rules.pending_soft
+            || self.dead_bytes > DEAD_BYTES_HELD;
+        let holds_back = self.shard.next_effect();
+        for topic in topics {
+            if is_full && holds_back.is_some_and(|next| self.shard.inbox().has_reached(topic, next))
+            {
+                continue;
+            }
+            if self.is_restored(broker, topic) {
+                continue;
+            }
+            let read =
+                self.read_batch(broker, intake, rules, now, topic, budget.min(READ_BATCH))?;
+            if read > 0 {
+                self.quiet[topic.index()].heard(now.mono_ms);
+                return Ok(read);
+            }
+            if !broker.is_at_log_end(self.partition(topic)) {
+                return Ok(0);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Whether a restore has read a partition up to its target.
+    pub fn is_restored<B: Broker>(&self, broker: &mut B, topic: Topic) -> bool {
+        let Phase::Restoring(restoring) = &self.phase else { return false };
+        let target = restoring.target.positions[topic.index()].next;
+        self.shard.inbox().read_to(topic) >= target
+            || broker.position(self.partition(topic)).is_some_and(|position| position >= target)
+    }
+
+    fn read_batch<B: Broker>(
+        &mut self,
+        broker: &mut B,
+        intake: &mut Intake,
+        rules: &ReadRules,
+        now: Now,
+        topic: Topic,
+        max: usize,
+    ) -> Result<usize, Stop> {
+        let partition = self.partition(topic);
+        let mut stopped = None;
+        let read = broker.read(partition, max, &mut |record| {
+            if stopped.is_none() {
+                stopped = self.take(intake, rules, now, topic, &record).err();
+            }
+        });
+        if let Some(stop) = stopped {
+            return Err(stop);
+        }
+        match read {
+            Ok(read) => Ok(read),
+            Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => Ok(0),
+            Err(error) => Err(Stop::from_source(error)),
+        }
+    }
+
+    fn take(
+        &mut self,
+        intake: &mut Intake,
+        rules: &ReadRules,
+        now: Now,
+        topic: Topic,
+        record: &RawRecord<'_>,
+    ) -> Result<(), Stop> {
+        let offset = record.offset;
+        let is_live = self.phase.may_commit();
+        if let Phase::Restoring(restoring) = &self.phase
+            && offset.next() > restoring.target.positions[topic.index()].next
+        {
+            // Behind the target: read again when live.
+            return Ok(());
+        }
+        self.recorded.apply(&mut self.shard, topic, NextOffset::stated(offset.get()));
+        let time = match self.recorded.time_of(topic, offset) {
+            None if is_live => self.time_of(rules, now, topic, record),
+            None => record.timestamp_ms.map(RecordTime::from_ms),
+            decided => decided,
+        };
+        self.read += 1;
+        let taken = intake
+            .take(&mut self.shard, topic, offset, time, record.value)
+            .map_err(|reached| Stop::limit(self.number, reached))?;
+        if !is_live {
+            return Ok(());
+        }
+        let dead = match taken {
+            Taken::Waits => None,
+            Taken::Dead(cause) => {
+                self.keep_dead(topic, record, cause);
+                Some(cause.reason())
+            }
+        };
+        let breaker = &mut self.breakers[topic.index()];
+        match dead {
+            Some(reason) if breaker.note(dead, rules.breaker_percent) => {
+                Err(Stop::Breaker(breaker.message(topic, self.number, offset, reason)))
+            }
+            Some(_) => Ok(()),
+            None => {
+                breaker.note(None, rules.breaker_percent);
+                Ok(())
+            }
+        }
+    }
+
+    /// The record time at first read: the record's own, or the clock's if it is too far ahead.
+    fn time_of(
+        &mut self,
+        rules: &ReadRules,
+        now: Now,
+        topic: Topic,
+        record: &RawRecord<'_>,
+    ) -> Option<RecordTime> {
+        let own = record.timestamp_ms?;
+        if own <= now.wall_ms.saturating_add(rules.max_clock_ahead_ms) {
+            return Some(RecordTime::from_ms(own));
+        }
+        let record_time = RecordTime::from_ms(now.wall_ms);
+        let (partition, offset) = (self.number, record.offset);
+        self.fresh.push(DecisionLine::RecordTime { topic, partition, offset, record_time });
+        Some(record_time)
+    }
+
+    fn keep_dead(&mut self, topic: Topic, record: &RawRecord<'_>, cause: DeadLetterCause) {
+        let value = record.value.unwrap_or_default().to_vec();
+        self.dead_bytes += value.len();
+        self.dead[topic.index()].push_back(DeadRecord {
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.map(<[u8]>::to_vec),
+            value,
+            headers: record.headers.to_vec(),
+            cause,
+        });
+    }
+
+    /// The bytes of the next dead letter of a topic, which the shard just named.
+    pub fn next_dead(&mut self, topic: Topic, offset: Offset) -> DeadRecord {
+        let record = self.dead[topic.index()].pop_front();
+        let record = record.expect("a dead letter's bytes wait until its boundary closes");
+        assert_eq!(record.offset, offset, "dead letters are named in the order of their offsets");
+        self.dead_bytes -= record.value.len();
+        record
+    }
+
+    /// Forgets what is not committed after a commit made it so.
+    pub fn committed(&mut self, progress: u64) {
+        self.progress = progress;
+        self.effects.clear();
+        self.fresh.clear();
+        self.has_moved = false;
+    }
+}

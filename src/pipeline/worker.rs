@@ -1,0 +1,480 @@
+//! The worker: one thread's loop over its shards, as turns.
+//!
+//! ```text
+//! turn:  group events ─> settle ─> read ─> close what can close, decide about the silent ─> commit
+//! ```
+//!
+//! Invariants:
+//! - Group events are served only when nothing is uncommitted, so that a rebalance falls between
+//!   transactions.
+//! - State is never ahead of a failed transaction: the shards of a failed batch are dropped and
+//!   opened again, which is also the only way to recover from anything else.
+//!
+//! Absent on purpose: clocks (both readings come in), threads, sleeping.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::batch::{self, Identity};
+use super::idle::{self, IdleRules, Question};
+use super::intake::Intake;
+use super::lifecycle::{Opening, Phase};
+use super::observe;
+use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, SourceError};
+use super::restore::{self, Opener};
+use super::slot::{Now, ReadRules, Slot};
+use super::stop::Stop;
+use crate::domain::event::Topic;
+use crate::domain::ids::{NextOffset, ShardNo};
+use crate::domain::shard::ShardConfig;
+use crate::domain::time::Boundary;
+use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
+use crate::telemetry::labels::{DecisionKind, Stage};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::shard_metrics::ShardMetrics;
+use crate::wire::decision::DecisionLine;
+use crate::wire::input;
+
+/// Records that one turn reads at most from one shard.
+const READ_PER_TURN: usize = 20_000;
+
+/// Outputs that one shard gathers before it commits.
+const OUTPUTS_PER_COMMIT: usize = 20_000;
+
+/// The first and the longest pause before a producer is replaced, in ms.
+const BACKOFF_MS: (i64, i64) = (100, 5_000);
+
+/// How often gauges are refreshed, in ms.
+const GAUGES_MS: i64 = 1_000;
+
+/// From when on shards alert that start for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartRule {
+    /// At the first boundary closed after catching up.
+    Live,
+    /// From the first boundary on.
+    Earliest,
+    /// At the first boundary at or after this instant, in ms since the epoch.
+    Time(i64),
+}
+
+/// What a worker is made with.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Which worker of the process it is.
+    pub number: WorkerNo,
+    /// The shards' configuration; number, start and first offsets are set on opening.
+    pub shard: ShardConfig,
+    /// What records are held to.
+    pub input: input::Limits,
+    /// From when on a shard alerts that starts for the first time.
+    pub start: StartRule,
+    /// How long a partition must be silent to be idle, in ms.
+    pub idle_after_ms: i64,
+    /// How far a timestamp may be ahead of the clock, in ms.
+    pub max_clock_ahead_ms: i64,
+    /// The least time between two transactions, in ms.
+    pub commit_interval_ms: i64,
+    /// The share of dead letters in the last thousand records that stops a shard; 0 is off.
+    pub breaker_percent: u32,
+    /// The names of the four input topics.
+    pub topics: [String; 4],
+    /// The policy's fingerprint.
+    pub policy: String,
+    /// Where this process serves HTTP.
+    pub owner: Option<String>,
+}
+
+/// A worker.
+pub struct Worker<B> {
+    broker: B,
+    slots: BTreeMap<ShardNo, Slot>,
+    opener: Opener,
+    intake: Intake,
+    identity: Identity,
+    read_rules: ReadRules,
+    idle_rules: IdleRules,
+    start: StartRule,
+    commit_interval_ms: i64,
+    question: Question,
+    number: WorkerNo,
+    metrics: Arc<Metrics>,
+    health: Arc<HealthBoard>,
+    committed_ms: i64,
+    gauges_ms: i64,
+    reconnect: Option<Reconnect>,
+    clock_skew_ms: Option<i64>,
+    events: Vec<GroupEvent>,
+}
+
+impl<B> std::fmt::Debug for Worker<B> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Worker").field("slots", &self.slots).finish_non_exhaustive()
+    }
+}
+
+/// The pause before a producer is replaced.
+#[derive(Clone, Copy, Debug)]
+struct Reconnect {
+    at_ms: i64,
+    pause_ms: i64,
+}
+
+impl<B: Broker> Worker<B> {
+    /// A worker that has no shards yet.
+    #[must_use]
+    pub fn new(
+        broker: B,
+        config: WorkerConfig,
+        metrics: Arc<Metrics>,
+        health: Arc<HealthBoard>,
+    ) -> Self {
+        let length = config.shard.length;
+        let pending_soft = config.shard.limits.pending / 2;
+        health.set_worker(config.number, WorkerState::Joining);
+        Self {
+            slots: BTreeMap::new(),
+            opener: Opener { shard: config.shard, policy: config.policy.clone() },
+            intake: Intake::new(config.input),
+            identity: Identity {
+                topics: config.topics,
+                policy: config.policy,
+                owner: config.owner,
+                length,
+                max_dead_letter_bytes: broker.max_record_bytes(OutTopic::DeadLetters),
+            },
+            read_rules: ReadRules {
+                max_clock_ahead_ms: config.max_clock_ahead_ms,
+                breaker_percent: config.breaker_percent,
+                pending_soft,
+            },
+            idle_rules: IdleRules { idle_after_ms: config.idle_after_ms, length },
+            start: config.start,
+            commit_interval_ms: config.commit_interval_ms,
+            question: Question::default(),
+            number: config.number,
+            metrics,
+            health,
+            committed_ms: i64::MIN / 2,
+            gauges_ms: i64::MIN / 2,
+            reconnect: None,
+            clock_skew_ms: None,
+            events: Vec::new(),
+            broker,
+        }
+    }
+
+    /// Takes one turn; tells whether there was anything to do.
+    ///
+    /// # Errors
+    /// A loud stop: the worker must not go on.
+    pub fn turn(&mut self, now: Now) -> Result<bool, Stop> {
+        self.health.beat(self.number);
+        if !self.replace_producer(now)? {
+            return Ok(false);
+        }
+        if !self.has_uncommitted() {
+            self.serve_group(now)?;
+        }
+        for slot in self.slots.values_mut() {
+            self.opener.step(slot, &mut self.broker, now)?;
+        }
+        self.question.take(&mut self.broker, self.slots.values_mut());
+        let mut did = self.read(now)?;
+        did |= self.close(now)?;
+        self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
+        did |= self.commit_if_due(now)?;
+        self.refresh_gauges(now);
+        Ok(did)
+    }
+
+    /// Sleeps until something may have arrived.
+    pub fn wait(&mut self, timeout: Duration) {
+        self.broker.wait(timeout);
+    }
+
+    /// Commits what is closed and leaves the group.
+    ///
+    /// # Errors
+    /// A loud stop.
+    pub fn shut_down(mut self, now: Now) -> Result<(), Stop> {
+        let result = if self.has_uncommitted() { self.commit(now).map(|_| ()) } else { Ok(()) };
+        self.broker.close();
+        result
+    }
+
+    /// The broker, for tests.
+    pub fn broker_mut(&mut self) -> &mut B {
+        &mut self.broker
+    }
+
+    /// The shards, for tests and queries.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.values()
+    }
+
+    fn has_uncommitted(&self) -> bool {
+        self.slots.values().any(|slot| slot.has_moved)
+    }
+
+    /// After a failed transaction: replaces the producer when the pause is over. False while it
+    /// is not.
+    fn replace_producer(&mut self, now: Now) -> Result<bool, Stop> {
+        let Some(reconnect) = self.reconnect else { return Ok(true) };
+        if now.mono_ms < reconnect.at_ms {
+            return Ok(false);
+        }
+        match self.broker.reconnect() {
+            Ok(()) => {
+                self.reconnect = None;
+                Ok(true)
+            }
+            Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
+                warn!(%error, pause_ms = reconnect.pause_ms, "the producer could not be replaced");
+                self.back_off(now, reconnect.pause_ms * 2);
+                Ok(false)
+            }
+            Err(error) => Err(Stop::from_source(error)),
+        }
+    }
+
+    fn back_off(&mut self, now: Now, pause_ms: i64) {
+        let pause_ms = pause_ms.clamp(BACKOFF_MS.0, BACKOFF_MS.1);
+        self.reconnect = Some(Reconnect { at_ms: now.mono_ms + pause_ms, pause_ms });
+    }
+
+    fn serve_group(&mut self, now: Now) -> Result<(), Stop> {
+        let mut events = std::mem::take(&mut self.events);
+        match self.broker.poll_group(&mut events) {
+            Ok(()) | Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => {}
+            Err(error) => return Err(Stop::from_source(error)),
+        }
+        for event in events.drain(..) {
+            match event {
+                GroupEvent::Revoked { lost } => self.revoke(lost),
+                GroupEvent::Assigned(shards) => self.assign(&shards, now),
+            }
+        }
+        self.events = events;
+        Ok(())
+    }
+
+    fn revoke(&mut self, lost: bool) {
+        info!(shards = self.slots.len(), lost, "the group took the shards back");
+        self.slots.retain(|_, slot| slot.phase.may_commit() && !slot.has_moved);
+        for slot in self.slots.values_mut() {
+            slot.phase = Phase::Parked;
+            self.health.remove_shard(self.number, slot.number);
+        }
+        self.health.set_worker(self.number, WorkerState::Joining);
+    }
+
+    fn assign(&mut self, shards: &[ShardNo], now: Now) {
+        info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
+        self.slots.retain(|number, _| shards.contains(number));
+        for number in shards {
+            match self.slots.get_mut(number) {
+                Some(slot) => slot.phase = opening(now, matches!(slot.phase, Phase::Parked)),
+                None => {
+                    let slot = self.new_slot(*number, now);
+                    self.slots.insert(*number, slot);
+                }
+            }
+        }
+        self.health.set_worker(self.number, WorkerState::Settled);
+    }
+
+    fn new_slot(&self, number: ShardNo, now: Now) -> Slot {
+        let from = [NextOffset::stated(0); 4];
+        let metrics = ShardMetrics::new(&self.metrics, number);
+        Slot::new(opening(now, false), self.opener.engine(number, from), from, metrics)
+    }
+
+    fn read(&mut self, now: Now) -> Result<bool, Stop> {
+        let mut did = false;
+        for slot in self.slots.values_mut() {
+            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
+                || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
+            {
+                continue;
+            }
+            let read = slot.read(
+                &mut self.broker,
+                &mut self.intake,
+                &self.read_rules,
+                now,
+                READ_PER_TURN,
+            )?;
+            did |= read > 0;
+        }
+        Ok(did)
+    }
+
+    /// Closes what can close, in each shard, and decides about silent partitions.
+    fn close(&mut self, now: Now) -> Result<bool, Stop> {
+        let may_decide = self.clock_is_good();
+        let mut did = false;
+        for slot in self.slots.values_mut() {
+            match &slot.phase {
+                Phase::Restoring(_) => restore::advance(slot, &mut self.broker, now)?,
+                Phase::CatchingUp { ends } => {
+                    let ends = *ends;
+                    if has_caught_up(slot, &mut self.broker, &ends) {
+                        slot.phase = Phase::Live;
+                        info!(shard = %slot.number, "caught up");
+                    }
+                }
+                Phase::Opening(_) | Phase::Live | Phase::Parked => {}
+            }
+            if !slot.phase.may_commit() {
+                continue;
+            }
+            did |= close_ready(slot, self.start)?;
+            if may_decide && idle::decide(slot, &mut self.broker, &self.idle_rules, now) {
+                self.metrics.decisions(DecisionKind::Close, 1);
+                close_ready(slot, self.start)?;
+                did = true;
+            }
+        }
+        Ok(did)
+    }
+
+    fn clock_is_good(&self) -> bool {
+        let limit = self.identity.length.ms();
+        self.clock_skew_ms.is_none_or(|skew| skew.abs() <= limit)
+    }
+
+    fn commit_if_due(&mut self, now: Now) -> Result<bool, Stop> {
+        let is_due = now.mono_ms - self.committed_ms >= self.commit_interval_ms
+            || self.slots.values().any(|slot| slot.effects.outputs() >= OUTPUTS_PER_COMMIT);
+        if !is_due || !self.has_uncommitted() {
+            return Ok(false);
+        }
+        self.commit(now)
+    }
+
+    fn commit(&mut self, now: Now) -> Result<bool, Stop> {
+        let mut batch = Batch::default();
+        for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
+            assert!(slot.phase.may_commit(), "only a live shard has moved");
+            let number = slot.progress + 1;
+            batch::add(&mut batch, slot, number, &self.identity);
+        }
+        self.committed_ms = now.mono_ms;
+        match self.broker.commit(&batch) {
+            Ok(receipt) => {
+                self.note_commit(receipt);
+                Ok(true)
+            }
+            Err(error) => self.fail(&error, now),
+        }
+    }
+
+    fn note_commit(&mut self, receipt: Receipt) {
+        self.metrics.transaction_committed(receipt.took);
+        if let Some(skew_ms) = receipt.clock_skew_ms {
+            self.clock_skew_ms = Some(skew_ms);
+            self.metrics.set_clock_skew_ms(skew_ms);
+        }
+        for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
+            self.metrics.effects(&slot.effects);
+            let count = |kind: fn(&DecisionLine) -> bool| {
+                let count = slot.fresh.iter().filter(|decision| kind(decision)).count();
+                u64::try_from(count).unwrap_or(u64::MAX)
+            };
+            let times = count(|decision| matches!(decision, DecisionLine::RecordTime { .. }));
+            let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
+            self.metrics.decisions(DecisionKind::RecordTime, times);
+            self.metrics.decisions(DecisionKind::AlertsFrom, starts);
+            let number = slot.progress + 1;
+            slot.committed(number);
+        }
+    }
+
+    /// A failed transaction: its shards are dropped and opened again behind a new producer.
+    fn fail(&mut self, error: &CommitError, now: Now) -> Result<bool, Stop> {
+        let stage = match error {
+            CommitError::Restart { stage, .. } => Stage::named(stage),
+            CommitError::ClockSkew { skew_ms } => {
+                self.clock_skew_ms = Some(*skew_ms);
+                self.metrics.set_clock_skew_ms(*skew_ms);
+                Stage::Check
+            }
+            _ => Stage::Other,
+        };
+        self.metrics.transaction_failed(stage);
+        if let Some(stop) = Stop::from_commit(error) {
+            return Err(stop);
+        }
+        warn!(%error, "the shards of the transaction open again");
+        let moved: Vec<ShardNo> =
+            self.slots.values().filter(|slot| slot.has_moved).map(|slot| slot.number).collect();
+        for number in moved {
+            let slot = self.new_slot(number, now);
+            self.slots.insert(number, slot);
+        }
+        self.back_off(now, BACKOFF_MS.0);
+        Ok(false)
+    }
+
+    fn refresh_gauges(&mut self, now: Now) {
+        if now.mono_ms - self.gauges_ms < GAUGES_MS {
+            return;
+        }
+        self.gauges_ms = now.mono_ms;
+        for slot in self.slots.values_mut() {
+            if !matches!(slot.phase, Phase::Parked) {
+                let state = slot.phase.shown(slot.read, now.mono_ms);
+                self.health.set_shard(self.number, slot.number, state);
+            }
+            observe::refresh(slot, &mut self.broker, self.identity.length, now);
+        }
+    }
+}
+
+fn opening(now: Now, is_kept: bool) -> Phase {
+    Phase::Opening(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() })
+}
+
+fn has_caught_up<B: Broker>(slot: &Slot, broker: &mut B, ends: &[NextOffset; 4]) -> bool {
+    Topic::ALL.into_iter().zip(ends).all(|(topic, end)| {
+        slot.shard.inbox().read_to(topic) >= *end
+            || broker.position(slot.partition(topic)).is_some_and(|position| position >= *end)
+    })
+}
+
+/// Closes the boundaries that all watermarks have reached. Returns whether there were any.
+fn close_ready(slot: &mut Slot, start: StartRule) -> Result<bool, Stop> {
+    let mut did = false;
+    while let Some(next) = slot.shard.next_closable() {
+        decide_start(slot, start, next);
+        slot.shard
+            .close(next, &mut slot.effects)
+            .map_err(|reached| Stop::limit(slot.number, reached))?;
+        slot.has_moved = true;
+        did = true;
+        if slot.effects.outputs() >= OUTPUTS_PER_COMMIT {
+            break;
+        }
+    }
+    Ok(did)
+}
+
+/// Decides, before a boundary closes, from when on a shard alerts that never did.
+fn decide_start(slot: &mut Slot, start: StartRule, next: Boundary) {
+    if !slot.shard.awaits_start() {
+        return;
+    }
+    let boundary = match start {
+        StartRule::Earliest => Boundary::from_number(next.number() - 1),
+        StartRule::Time(ms) => Boundary::at_or_after(ms, slot.shard.length()),
+        StartRule::Live if matches!(slot.phase, Phase::Live) => next,
+        StartRule::Live => return,
+    };
+    slot.shard.start_alerting(boundary);
+    slot.fresh.push(DecisionLine::AlertsFrom { shard: slot.number, boundary });
+    info!(shard = %slot.number, boundary = boundary.number(), "alerting begins");
+}

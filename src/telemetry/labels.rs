@@ -1,0 +1,315 @@
+//! The labels of metrics and the closed sets of their values.
+//!
+//! Invariant: a label's name stands for one set of values everywhere. Absent on purpose: any
+//! label whose values come from records.
+
+use crate::domain::effects::{AlertKind, AlertState};
+use crate::domain::event::{DeadReason, Outcome, Topic};
+
+/// Where an account stands against the warning and critical alerts, over both channels of the live
+/// view; the shard says which band an account is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Band {
+    /// No defective order, or room for one more.
+    Good,
+    /// Defective orders, no warning, and no room for one more.
+    Watch,
+    /// A warning's condition holds, and a critical's does not.
+    Warning,
+    /// A critical's condition holds.
+    Critical,
+    /// Too few orders for a rate.
+    None,
+}
+
+impl Band {
+    /// All bands, in order.
+    pub const ALL: [Self; 5] = [Self::Good, Self::Watch, Self::Warning, Self::Critical, Self::None];
+
+    /// The band's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Watch => "watch",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::None => "none",
+        }
+    }
+
+    /// The band's place in [`Band::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Good => 0,
+            Self::Watch => 1,
+            Self::Warning => 2,
+            Self::Critical => 3,
+            Self::None => 4,
+        }
+    }
+}
+
+/// What a shard is doing; see [`super::health::ShardState`] for the details that go with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ShardPhase {
+    /// Given to this process, nothing done yet.
+    Assigned,
+    /// Asking for what was committed.
+    Opening,
+    /// Rebuilding its state, with effects suppressed.
+    Restoring,
+    /// Computing and committing, but behind the ends of its inputs.
+    CatchingUp,
+    /// Keeping up.
+    Live,
+    /// Given up, loudly.
+    Stopped,
+}
+
+impl ShardPhase {
+    /// All phases, in order.
+    pub const ALL: [Self; 6] = [
+        Self::Assigned,
+        Self::Opening,
+        Self::Restoring,
+        Self::CatchingUp,
+        Self::Live,
+        Self::Stopped,
+    ];
+
+    /// The phase's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Opening => "opening",
+            Self::Restoring => "restoring",
+            Self::CatchingUp => "catching_up",
+            Self::Live => "live",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What kind of decision was recorded beside the outputs that it led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DecisionKind {
+    /// A boundary was closed although a partition was silent.
+    Close,
+    /// A record from the future was given the time of reading.
+    RecordTime,
+    /// Alerting began.
+    AlertsFrom,
+}
+
+impl DecisionKind {
+    /// All kinds, in order.
+    pub const ALL: [Self; 3] = [Self::Close, Self::RecordTime, Self::AlertsFrom];
+
+    /// The kind's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Close => "close",
+            Self::RecordTime => "record_time",
+            Self::AlertsFrom => "alerts_from",
+        }
+    }
+
+    /// The kind's place in [`DecisionKind::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Close => 0,
+            Self::RecordTime => 1,
+            Self::AlertsFrom => 2,
+        }
+    }
+}
+
+/// The step of a transaction at which it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Beginning it.
+    Begin,
+    /// Handing over its records.
+    Send,
+    /// Waiting until they are written.
+    Flush,
+    /// The checks of clock and generation before the commit.
+    Check,
+    /// Adding the group's offsets.
+    Offsets,
+    /// Committing.
+    Commit,
+    /// Any other step.
+    Other,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Begin,
+        Self::Send,
+        Self::Flush,
+        Self::Check,
+        Self::Offsets,
+        Self::Commit,
+        Self::Other,
+    ];
+
+    /// The stage's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Send => "send",
+            Self::Flush => "flush",
+            Self::Check => "check",
+            Self::Offsets => "offsets",
+            Self::Commit => "commit",
+            Self::Other => "other",
+        }
+    }
+
+    /// The stage's place in [`Stage::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Begin => 0,
+            Self::Send => 1,
+            Self::Flush => 2,
+            Self::Check => 3,
+            Self::Offsets => 4,
+            Self::Commit => 5,
+            Self::Other => 6,
+        }
+    }
+
+    /// The stage that a transaction's error names; [`Stage::Other`] for a name unknown here.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name).unwrap_or(Self::Other)
+    }
+}
+
+/// The labels that metrics may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Label {
+    /// An input topic.
+    Topic,
+    /// A partition number of an input topic.
+    Partition,
+    /// A shard: the partition number that its four input partitions share.
+    Shard,
+    /// How a record ended.
+    Outcome,
+    /// Why a record became a dead letter.
+    Reason,
+    /// A kind of alert.
+    Kind,
+    /// What happened to an alert.
+    State,
+    /// A band of accounts.
+    Band,
+    /// A shard's phase.
+    Phase,
+    /// A kind of decision.
+    Decision,
+    /// A step of a transaction.
+    Stage,
+    /// This build's version.
+    Version,
+    /// This build's commit.
+    Commit,
+    /// The Kafka client library's version.
+    Librdkafka,
+}
+
+impl Label {
+    /// All labels, in order.
+    pub const ALL: [Self; 14] = [
+        Self::Topic,
+        Self::Partition,
+        Self::Shard,
+        Self::Outcome,
+        Self::Reason,
+        Self::Kind,
+        Self::State,
+        Self::Band,
+        Self::Phase,
+        Self::Decision,
+        Self::Stage,
+        Self::Version,
+        Self::Commit,
+        Self::Librdkafka,
+    ];
+
+    /// The label's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Partition => "partition",
+            Self::Shard => "shard",
+            Self::Outcome => "outcome",
+            Self::Reason => "reason",
+            Self::Kind => "kind",
+            Self::State => "state",
+            Self::Band => "band",
+            Self::Phase => "phase",
+            Self::Decision => "decision",
+            Self::Stage => "stage",
+            Self::Version => "version",
+            Self::Commit => "commit",
+            Self::Librdkafka => "librdkafka",
+        }
+    }
+
+    /// The label's values, in order; none where they are numbers or facts about the build.
+    #[must_use]
+    pub fn values(self) -> Option<Vec<&'static str>> {
+        Some(match self {
+            Self::Topic => Topic::ALL.map(Topic::as_str).to_vec(),
+            Self::Outcome => Outcome::ALL.map(Outcome::as_str).to_vec(),
+            Self::Reason => DeadReason::ALL.map(DeadReason::as_str).to_vec(),
+            Self::Kind => AlertKind::ALL.map(AlertKind::as_str).to_vec(),
+            Self::State => AlertState::ALL.map(AlertState::as_str).to_vec(),
+            Self::Band => Band::ALL.map(Band::as_str).to_vec(),
+            Self::Phase => ShardPhase::ALL.map(ShardPhase::as_str).to_vec(),
+            Self::Decision => DecisionKind::ALL.map(DecisionKind::as_str).to_vec(),
+            Self::Stage => Stage::ALL.map(Stage::as_str).to_vec(),
+            Self::Partition | Self::Shard | Self::Version | Self::Commit | Self::Librdkafka => {
+                return None;
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_the_place_in_all() {
+        for (index, band) in Band::ALL.into_iter().enumerate() {
+            assert_eq!(band.index(), index);
+        }
+        for (index, kind) in DecisionKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind.index(), index);
+        }
+        for (index, stage) in Stage::ALL.into_iter().enumerate() {
+            assert_eq!(stage.index(), index);
+        }
+    }
+
+    #[test]
+    fn a_stage_is_found_by_its_name_and_an_unknown_one_is_other() {
+        for stage in Stage::ALL {
+            assert_eq!(Stage::named(stage.as_str()), stage);
+        }
+        assert_eq!(Stage::named("lunch"), Stage::Other);
+    }
+}

@@ -1,0 +1,25 @@
+//! What odrwatch tells about itself: metrics, health, logs and progress.
+//!
+//! Owns [`declarations`] (every metric, declared once), [`metrics`] and [`shard_metrics`] (counting
+//! them), [`process`] (what the operating system says about this process), [`health`] (which shard
+//! is in which state, and whether the whole is ready), [`logging`] and [`progress`].
+//!
+//! Invariants: a label's values are an enum, a partition number or a fact about the build, never a
+//! seller or an order; every metric that exists is in [`declarations::ALL`]. Absent on purpose: a
+//! clock (time comes in as an argument) and anything that the core or the wire could call.
+
+pub mod declarations;
+pub mod health;
+pub mod labels;
+pub mod logging;
+pub mod metrics;
+pub mod process;
+pub mod progress;
+mod registrar;
+pub mod shard_metrics;
+
+pub use health::{HealthBoard, Readiness, ShardState, WorkerNo, WorkerState};
+pub use labels::{Band, DecisionKind, ShardPhase, Stage};
+pub use metrics::{BuildInfo, Metrics};
+pub use progress::Progress;
+pub use shard_metrics::{Held, ShardMetrics};

@@ -1,0 +1,429 @@
+//! The in-memory broker as one worker sees it.
+//!
+//! Invariants: it knows of the logs only what a client would (the end of a log as of its last
+//! fetch, an assignment as of its last poll), so that stale knowledge shows; it reads
+//! read_committed; after a failed commit it refuses to commit until it reconnects. Misuse that no
+//! broker can answer (reading what is not assigned) is a bug of the worker and panics. Absent on
+//! purpose: background threads; fetching happens in `read` and `poll_group`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::group::{MemberId, Standing};
+use super::log::StoredRecord;
+use super::state::{ClusterConfig, Committer, LogName, State};
+use crate::domain::event::Topic;
+use crate::domain::ids::{NextOffset, ShardNo};
+use crate::pipeline::ports::{
+    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, OutTopic,
+    RawRecord, ReadStep, Receipt, SourceError,
+};
+
+/// How reading of one assigned partition stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reader {
+    /// Where the next fetch starts; `None` while paused after an assignment.
+    next: Option<i64>,
+    /// Whether a fetch has answered since the last seek.
+    fetched: bool,
+    /// The last stable offset as the last fetch stated it.
+    known_end: i64,
+}
+
+/// A question for ends that was sent, and what its leaders answered.
+#[derive(Debug, Default)]
+struct Question {
+    answers: Vec<(InputPartition, Ends)>,
+    polls_left: u32,
+}
+
+/// One worker's connection to a [`Cluster`].
+#[derive(Debug)]
+pub struct MemoryBroker {
+    cluster: Cluster,
+    name: String,
+    max_record_bytes: usize,
+    answer_after_polls: u32,
+    wait_blocks: bool,
+    epoch: u32,
+    id: MemberId,
+    generation: i32,
+    assigned: Vec<ShardNo>,
+    readers: BTreeMap<InputPartition, Reader>,
+    question: Option<Question>,
+    progress: BTreeMap<ShardNo, (i64, i64)>,
+    needs_reconnect: bool,
+    closed: bool,
+    clock_ms: Option<i64>,
+    seen_version: u64,
+}
+
+impl MemoryBroker {
+    pub(super) fn new(
+        cluster: Cluster,
+        name: String,
+        config: ClusterConfig,
+        epoch: u32,
+        id: MemberId,
+    ) -> Self {
+        Self {
+            cluster,
+            name,
+            max_record_bytes: config.max_record_bytes,
+            answer_after_polls: config.answer_after_polls.max(1),
+            wait_blocks: config.wait_blocks,
+            epoch,
+            id,
+            generation: -1,
+            assigned: Vec::new(),
+            readers: BTreeMap::new(),
+            question: None,
+            progress: BTreeMap::new(),
+            needs_reconnect: false,
+            closed: false,
+            clock_ms: None,
+            seen_version: 0,
+        }
+    }
+
+    /// Gives this worker's machine a clock of its own; without one it has the broker's.
+    pub fn set_clock_ms(&mut self, clock_ms: i64) {
+        self.clock_ms = Some(clock_ms);
+    }
+
+    /// The shards that this worker has, as far as it knows.
+    #[must_use]
+    pub fn assigned(&self) -> &[ShardNo] {
+        &self.assigned
+    }
+
+    fn reader(&mut self, partition: InputPartition) -> &mut Reader {
+        self.readers
+            .get_mut(&partition)
+            .unwrap_or_else(|| panic!("{partition:?} is used without being assigned"))
+    }
+
+    fn forget_assignment(&mut self) {
+        self.assigned.clear();
+        self.readers.clear();
+        self.question = None;
+    }
+
+    fn take_assignment(&mut self, state: &State, events: &mut Vec<GroupEvent>) {
+        self.generation = state.group.generation();
+        self.assigned = state.group.shards_of(&self.name);
+        self.readers = self
+            .assigned
+            .iter()
+            .flat_map(|shard| partitions_of(*shard))
+            .map(|partition| (partition, Reader::default()))
+            .collect();
+        events.push(GroupEvent::Assigned(self.assigned.clone()));
+    }
+
+    /// One step of the group's protocol; returns whether the group may have changed by it.
+    fn step_group(
+        &mut self,
+        state: &mut State,
+        events: &mut Vec<GroupEvent>,
+    ) -> Result<bool, SourceError> {
+        match state.group.standing(&self.name, self.id) {
+            Standing::Fenced => {
+                Err(SourceError::Fenced(format!("a newer member has the static id {}", self.name)))
+            }
+            Standing::Unknown => {
+                self.revoke(true, events);
+                self.id = state.group.join(&self.name);
+                Ok(true)
+            }
+            Standing::MustRejoin => {
+                self.revoke(false, events);
+                state.group.rejoin(&self.name);
+                if state.group.is_stable() {
+                    self.take_assignment(state, events);
+                }
+                Ok(true)
+            }
+            Standing::Waiting => Ok(false),
+            Standing::Stable => {
+                if self.generation != state.group.generation() {
+                    self.take_assignment(state, events);
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn revoke(&mut self, lost: bool, events: &mut Vec<GroupEvent>) {
+        // Even an empty assignment is revoked, as long as there was one.
+        if self.generation >= 0 {
+            events.push(GroupEvent::Revoked { lost });
+        }
+        self.generation = -1;
+        self.forget_assignment();
+    }
+
+    /// What background fetching would have learnt by now: how far each log can be read.
+    fn refresh_ends(&mut self, state: &State) {
+        for (partition, reader) in &mut self.readers {
+            if reader.next.is_some() && !state.held.contains(partition) {
+                reader.known_end = state.log(LogName::Input(*partition)).stable();
+                reader.fetched = true;
+            }
+        }
+    }
+
+    fn pass_a_poll(&mut self) {
+        if let Some(question) = &mut self.question {
+            question.polls_left = question.polls_left.saturating_sub(1);
+        }
+    }
+
+    /// Whether a turn would find something to do, as far as the cluster knows.
+    fn has_something(&self, state: &State) -> bool {
+        if state.stopped {
+            return false;
+        }
+        let answered = self.question.is_some();
+        let group = match state.group.standing(&self.name, self.id) {
+            Standing::Stable => self.generation != state.group.generation(),
+            Standing::Waiting => false,
+            Standing::MustRejoin | Standing::Unknown | Standing::Fenced => true,
+        };
+        let unread = |(partition, reader): (&InputPartition, &Reader)| {
+            !state.held.contains(partition)
+                && reader
+                    .next
+                    .is_some_and(|next| next < state.log(LogName::Input(*partition)).stable())
+        };
+        answered || group || self.readers.iter().any(unread)
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn poll_group(&mut self, events: &mut Vec<GroupEvent>) -> Result<(), SourceError> {
+        assert!(!self.closed, "a closed member is polled");
+        let cluster = self.cluster.clone();
+        let mut state = cluster.lock();
+        if state.stopped {
+            return Err(SourceError::Unavailable(STOPPED.to_owned()));
+        }
+        let changed = self.step_group(&mut state, events)?;
+        self.refresh_ends(&state);
+        self.pass_a_poll();
+        drop(state);
+        if changed {
+            cluster.change(|_| ());
+        }
+        Ok(())
+    }
+
+    fn seek(&mut self, partition: InputPartition, from: NextOffset) -> Result<(), SourceError> {
+        *self.reader(partition) = Reader { next: Some(from.get()), ..Reader::default() };
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        partition: InputPartition,
+        max: usize,
+        each: &mut dyn FnMut(RawRecord<'_>),
+    ) -> Result<usize, SourceError> {
+        let cluster = self.cluster.clone();
+        let reader = self.reader(partition);
+        let Some(next) = reader.next else {
+            return Ok(0);
+        };
+        let state = cluster.lock();
+        if state.stopped || state.held.contains(&partition) {
+            return Ok(0);
+        }
+        let log = state.log(LogName::Input(partition));
+        if !(log.start()..=log.end()).contains(&next) {
+            let (topic, start, end) = (partition.topic.as_str(), log.start(), log.end());
+            return Err(SourceError::Stop(format!(
+                "{topic} partition {} has offsets {start} to {end}, but offset {next} comes next: \
+                 records were deleted before they were read",
+                partition.shard
+            )));
+        }
+        let slice = log.read_committed(next, max);
+        let known_end = log.stable();
+        drop(state);
+        *reader = Reader { next: Some(slice.next), fetched: true, known_end };
+        // Outside the lock, so that the callback may use the cluster.
+        for record in &slice.records {
+            each(raw(record));
+        }
+        Ok(slice.records.len())
+    }
+
+    fn is_at_log_end(&mut self, partition: InputPartition) -> bool {
+        let reader = *self.reader(partition);
+        reader.fetched && reader.next.is_some_and(|next| next >= reader.known_end)
+    }
+
+    fn position(&mut self, partition: InputPartition) -> Option<NextOffset> {
+        let reader = *self.reader(partition);
+        reader.next.filter(|_| reader.fetched).map(NextOffset::stated)
+    }
+
+    fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset> {
+        let reader = *self.reader(partition);
+        reader.fetched.then(|| NextOffset::stated(reader.known_end))
+    }
+
+    fn ask_ends(&mut self, partitions: &[InputPartition]) {
+        let state = self.cluster.lock();
+        self.question = (!state.stopped).then(|| Question {
+            answers: partitions
+                .iter()
+                .map(|of| (*of, state.log(LogName::Input(*of)).ends()))
+                .collect(),
+            polls_left: self.answer_after_polls,
+        });
+    }
+
+    fn take_ends(&mut self, answers: &mut Vec<(InputPartition, Ends)>) {
+        let arrived = self.question.as_ref().is_some_and(|of| of.polls_left == 0);
+        if arrived
+            && !self.cluster.lock().stopped
+            && let Some(question) = self.question.take()
+        {
+            answers.extend(question.answers);
+        }
+    }
+
+    fn log_bounds(
+        &mut self,
+        partition: InputPartition,
+    ) -> Result<(NextOffset, NextOffset), SourceError> {
+        let state = self.cluster.lock();
+        if state.stopped {
+            return Err(SourceError::NotReady(STOPPED.to_owned()));
+        }
+        let log = state.log(LogName::Input(partition));
+        Ok((NextOffset::stated(log.start()), NextOffset::stated(log.stable())))
+    }
+
+    fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {
+        let state = self.cluster.lock();
+        if state.stopped {
+            return Err(SourceError::NotReady(STOPPED.to_owned()));
+        }
+        if state.is_unstable(shard) {
+            return Err(SourceError::NotReady(format!(
+                "a transaction with offsets of shard {shard} is still open"
+            )));
+        }
+        Ok(state.offsets.get(&shard).cloned())
+    }
+
+    fn read_progress(
+        &mut self,
+        shard: ShardNo,
+        max: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<ReadStep, SourceError> {
+        let state = self.cluster.lock();
+        if state.stopped {
+            return Err(SourceError::Unavailable(STOPPED.to_owned()));
+        }
+        let log = state.log(LogName::Output(OutTopic::Progress, shard));
+        let (next, end) =
+            *self.progress.entry(shard).or_insert_with(|| (log.start(), log.stable()));
+        let slice = log.read_committed(next.max(log.start()), max);
+        drop(state);
+        // What was committed behind the end of the beginning belongs to the next reading.
+        let before_end = |record: &&Arc<StoredRecord>| record.offset.get() < end;
+        for record in slice.records.iter().filter(before_end) {
+            if let Some(value) = &record.value {
+                each(value);
+            }
+        }
+        if slice.next >= end {
+            self.progress.remove(&shard);
+            return Ok(ReadStep::End);
+        }
+        self.progress.insert(shard, (slice.next, end));
+        Ok(ReadStep::More)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Receipt, CommitError> {
+        assert!(
+            !self.needs_reconnect,
+            "a commit after a failed one, without a reconnect between them"
+        );
+        let result = self.cluster.change(|state| {
+            let by = Committer {
+                transactional_id: &self.name,
+                epoch: self.epoch,
+                instance: &self.name,
+                member: self.id,
+                generation: self.generation,
+                assigned: &self.assigned,
+                clock_ms: self.clock_ms.unwrap_or(state.clock_ms),
+            };
+            state.commit(by, batch)
+        });
+        self.needs_reconnect = result.is_err();
+        result
+    }
+
+    fn reconnect(&mut self) -> Result<(), SourceError> {
+        if self.cluster.lock().stopped {
+            return Err(SourceError::Unavailable(STOPPED.to_owned()));
+        }
+        self.epoch = self.cluster.change(|state| state.init_producer(&self.name));
+        self.needs_reconnect = false;
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Duration) {
+        let state = self.cluster.lock();
+        let (seen, now) = (self.seen_version, state.version);
+        self.seen_version = now;
+        let at_once = self.has_something(&state) || seen != now;
+        drop(state);
+        if self.wait_blocks && !at_once {
+            self.cluster.wait_for_change(now, timeout);
+        }
+        self.pass_a_poll();
+    }
+
+    fn max_record_bytes(&self, _topic: OutTopic) -> usize {
+        self.max_record_bytes
+    }
+
+    fn close(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.forget_assignment();
+        self.cluster.change(|state| {
+            let standing = state.group.standing(&self.name, self.id);
+            if !matches!(standing, Standing::Fenced | Standing::Unknown) {
+                state.group.remove(&self.name);
+            }
+        });
+    }
+}
+
+const STOPPED: &str = "the broker does not answer";
+
+fn partitions_of(shard: ShardNo) -> [InputPartition; 4] {
+    Topic::ALL.map(|topic| InputPartition { topic, shard })
+}
+
+fn raw(record: &StoredRecord) -> RawRecord<'_> {
+    RawRecord {
+        offset: record.offset,
+        timestamp_ms: record.timestamp_ms,
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers: record,
+    }
+}

@@ -1,0 +1,30 @@
+//! An in-memory broker with Kafka's rules: what tests run on, and the demo without a broker.
+//!
+//! [`Cluster`] is the broker as whoever drives it sees it: it takes records into the four inputs
+//! (inside transactions too), shows the outputs, sets the clock, and makes things go wrong.
+//! [`MemoryBroker`] is the same broker as one worker sees it, behind
+//! [`Broker`](crate::pipeline::ports::Broker).
+//!
+//! What is as in Kafka: offsets with gaps after control and aborted records, the last stable
+//! offset behind open transactions, group generations with eager rebalances and static members,
+//! fencing by the epoch of a transactional id and by generation (per generation, not per
+//! partition), offsets that are unstable while their transaction is open, log-append time of the
+//! progress topic, commits whose answer is lost. What is absent on purpose: replication,
+//! compaction, and every clock and thread: time is set from outside, and a session or transaction
+//! times out when the driver says so.
+//!
+//! Reading order: `log` (one partition), `group` (the coordinator's state machine), `state`
+//! (transactions over both), `cluster` (the driver's handle), `member` (the worker's).
+
+mod cluster;
+mod group;
+mod log;
+mod member;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::Cluster;
+pub use log::{NewRecord, StoredRecord, TransactionEnd, TransactionNo};
+pub use member::MemoryBroker;
+pub use state::{ClusterConfig, CommitFault, LogName};
