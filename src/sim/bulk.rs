@@ -34,15 +34,7 @@ impl BulkConfig {
     /// The usual mix: 3 % duplicates, 6 % events of defects.
     #[must_use]
     pub const fn new(seed: u64, orders: u64, days: u32, sellers: u32, start_ms: i64) -> Self {
-        Self {
-            seed,
-            orders,
-            days,
-            sellers,
-            start_ms,
-            duplicates: 30_000,
-            defects: 60_000,
-        }
+        Self { seed, orders, days, sellers, start_ms, duplicates: 30_000, defects: 60_000 }
     }
 }
 
@@ -177,27 +169,15 @@ impl Bulk {
             seller: u32::try_from(rank).expect("sellers are counted in 32 bits"),
             number,
             purchase_ms: self.time_of(order) - delay,
-            channel: if third & 1 == 0 {
-                Channel::Mfn
-            } else {
-                Channel::Afn
-            },
+            channel: if third & 1 == 0 { Channel::Mfn } else { Channel::Afn },
             canceled: second.is_multiple_of(33),
-            marketplace: if rank % 2 == 0 {
-                "ATVPDKIKX0DER"
-            } else {
-                "A1PA6795UKMFR9"
-            },
+            marketplace: if rank % 2 == 0 { "ATVPDKIKX0DER" } else { "A1PA6795UKMFR9" },
         }
     }
 
     fn write_order(&self, order: u64, buffers: &mut BulkBuffers) -> BulkRecord {
         let drawn = self.draw(order);
-        let status = if drawn.canceled {
-            "Canceled"
-        } else {
-            "Unshipped"
-        };
+        let status = if drawn.canceled { "Canceled" } else { "Unshipped" };
         let body = Body::Order {
             purchase_ms: drawn.purchase_ms,
             channel: drawn.channel,
@@ -228,14 +208,8 @@ impl Bulk {
                 }
             }
             60..88 => {
-                let status = self
-                    .random
-                    .pick_str(&["filed", "under_review", "granted", "denied"]);
-                Body::Claim {
-                    id,
-                    status,
-                    funded_by: (status == "granted").then_some("seller"),
-                }
+                let status = self.random.pick_str(&["filed", "under_review", "granted", "denied"]);
+                Body::Claim { id, status, funded_by: (status == "granted").then_some("seller") }
             }
             _ => Body::Chargeback {
                 id,
@@ -264,11 +238,7 @@ impl Bulk {
         };
         buffers.value.clear();
         render(&mut buffers.value, &head, body);
-        BulkRecord {
-            topic: body.topic(),
-            timestamp_ms: self.now_ms(),
-            seller: drawn.seller,
-        }
+        BulkRecord { topic: body.topic(), timestamp_ms: self.now_ms(), seller: drawn.seller }
     }
 }
 

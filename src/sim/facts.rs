@@ -62,12 +62,7 @@ pub(super) fn render(buffer: &mut Vec<u8>, head: &Head<'_>, body: &Body<'_>) {
     object.plain("marketplace_id", head.marketplace);
     object.order_id("order_id", head.order);
     match *body {
-        Body::Order {
-            purchase_ms,
-            channel,
-            status,
-            shipped,
-        } => {
+        Body::Order { purchase_ms, channel, status, shipped } => {
             object.time("purchase_date", purchase_ms);
             let name = match channel {
                 Channel::Mfn => "MFN",
@@ -80,22 +75,14 @@ pub(super) fn render(buffer: &mut Vec<u8>, head: &Head<'_>, body: &Body<'_>) {
                 object.flag("shipped_on_time", on_time);
             }
         }
-        Body::Feedback {
-            rating,
-            status,
-            comment,
-        } => {
+        Body::Feedback { rating, status, comment } => {
             object.digit("rating", rating);
             object.plain("status", status);
             if let Some(comment) = comment {
                 object.text("comment", comment);
             }
         }
-        Body::Claim {
-            id,
-            status,
-            funded_by,
-        } => {
+        Body::Claim { id, status, funded_by } => {
             object.numbered("claim_id", "AZ", id);
             object.plain("status", status);
             if let Some(funded_by) = funded_by {

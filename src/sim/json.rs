@@ -23,9 +23,7 @@ impl<'a> Object<'a> {
     /// A field whose text needs no escapes, such as an id or a status.
     pub fn plain(&mut self, name: &str, text: &str) {
         debug_assert!(
-            !text
-                .bytes()
-                .any(|byte| matches!(byte, b'"' | b'\\') || byte < 0x20),
+            !text.bytes().any(|byte| matches!(byte, b'"' | b'\\') || byte < 0x20),
             "{text} needs escapes"
         );
         self.name(name);
@@ -136,11 +134,7 @@ pub(super) fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 

@@ -105,9 +105,7 @@ mod tests {
         // splitmix64 with seed 0 gives this first number; xoshiro256++ from the state 1, 2, 3, 4
         // gives 41943041 and 58720359 (both as in the reference implementations).
         assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
-        let mut random = Random {
-            state: [1, 2, 3, 4],
-        };
+        let mut random = Random { state: [1, 2, 3, 4] };
         assert_eq!(random.next_u64(), 41_943_041);
         assert_eq!(random.next_u64(), 58_720_359);
     }

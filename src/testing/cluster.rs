@@ -233,9 +233,7 @@ impl Cluster {
                 .get(&of.shard)
                 .map_or(0, |committed| committed.next[of.topic.index()].get());
             let log = state.log(LogName::Input(of));
-            log.read_committed(next.max(log.start()), 1)
-                .records
-                .is_empty()
+            log.read_committed(next.max(log.start()), 1).records.is_empty()
         })
     }
 
@@ -269,10 +267,7 @@ impl Cluster {
     pub(super) fn wait_for_change(&self, seen: u64, timeout: Duration) {
         let state = self.lock();
         let unchanged = |state: &mut State| state.version == seen;
-        let waited = self
-            .shared
-            .changed
-            .wait_timeout_while(state, timeout, unchanged);
+        let waited = self.shared.changed.wait_timeout_while(state, timeout, unchanged);
         drop(waited.expect("no call panics while it holds the lock, but for a broken invariant"));
     }
 }

@@ -58,13 +58,7 @@ pub(super) struct Group {
 
 impl Group {
     pub fn new(shards: u32) -> Self {
-        Self {
-            shards,
-            generation: 0,
-            preparing: false,
-            next_id: 1,
-            places: BTreeMap::new(),
-        }
+        Self { shards, generation: 0, preparing: false, next_id: 1, places: BTreeMap::new() }
     }
 
     /// The present generation.
@@ -85,11 +79,7 @@ impl Group {
             place.id = id;
             return id;
         }
-        let place = Place {
-            id,
-            rejoined: false,
-            shards: Vec::new(),
-        };
+        let place = Place { id, rejoined: false, shards: Vec::new() };
         self.places.insert(instance.to_owned(), place);
         self.prepare();
         id
@@ -136,10 +126,7 @@ impl Group {
 
     /// The shards of a member in the present generation.
     pub fn shards_of(&self, instance: &str) -> Vec<ShardNo> {
-        self.places
-            .get(instance)
-            .map(|place| place.shards.clone())
-            .unwrap_or_default()
+        self.places.get(instance).map(|place| place.shards.clone()).unwrap_or_default()
     }
 
     /// Checks what a transactional offset commit is checked for: the member and its generation.
@@ -166,19 +153,14 @@ impl Group {
             place.shards = (first..first + size).map(ShardNo::new).collect();
             first += size;
         }
-        assert!(
-            self.places.is_empty() || first == self.shards,
-            "every shard has an owner"
-        );
+        assert!(self.places.is_empty() || first == self.shards, "every shard has an owner");
     }
 }
 
 /// How many consecutive shards each member gets: the first ones get the remainder.
 fn range_sizes(shards: u32, members: usize) -> Vec<u32> {
     let count = u32::try_from(members).expect("a group in memory is small");
-    (0..count)
-        .map(|index| shards / count + u32::from(index < shards % count))
-        .collect()
+    (0..count).map(|index| shards / count + u32::from(index < shards % count)).collect()
 }
 
 #[cfg(test)]
@@ -212,10 +194,7 @@ mod tests {
         );
         group.rejoin("a-0");
         assert_eq!(group.generation(), 2);
-        assert_eq!(
-            group.check_commit("a-0", first, 1),
-            Err("ILLEGAL_GENERATION")
-        );
+        assert_eq!(group.check_commit("a-0", first, 1), Err("ILLEGAL_GENERATION"));
         assert_eq!(numbers(&group.shards_of("a-0")), [0, 1]);
         assert_eq!(numbers(&group.shards_of("b-0")), [2, 3]);
     }

@@ -1,6 +1,6 @@
 //! One partition's log: records, control records and aborted records under consecutive offsets.
 //!
-//! Invariants: an offset is given once; what a read_committed reader sees below the last stable
+//! Invariants: an offset is given once; what a `read_committed` reader sees below the last stable
 //! offset never changes; the last stable offset is the first record of the oldest open
 //! transaction, or the end. Absent on purpose: compaction (readers of a compacted topic must cope
 //! with what has not been compacted yet) and any lock, which the cluster holds.
@@ -67,7 +67,7 @@ pub struct TransactionNo(pub(super) u64);
 pub enum TransactionEnd {
     /// Its records become visible.
     Commit,
-    /// Its records are skipped by read_committed readers for ever.
+    /// Its records are skipped by `read_committed` readers for ever.
     Abort,
 }
 
@@ -85,7 +85,7 @@ struct Entry {
     appended_ms: i64,
 }
 
-/// What a read_committed reader got.
+/// What a `read_committed` reader got.
 #[derive(Debug, Default)]
 pub(super) struct Slice {
     /// The records, in offset order.
@@ -116,19 +116,12 @@ impl PartitionLog {
 
     /// The last stable offset.
     pub fn stable(&self) -> i64 {
-        self.open
-            .values()
-            .copied()
-            .min()
-            .unwrap_or_else(|| self.end())
+        self.open.values().copied().min().unwrap_or_else(|| self.end())
     }
 
     /// Both ends, as a leader states them.
     pub fn ends(&self) -> Ends {
-        Ends {
-            stable: NextOffset::stated(self.stable()),
-            high: NextOffset::stated(self.end()),
-        }
+        Ends { stable: NextOffset::stated(self.stable()), high: NextOffset::stated(self.end()) }
     }
 
     /// Appends a record, inside a transaction where one is named.
@@ -153,10 +146,7 @@ impl PartitionLog {
                 Content::Open(number, stored)
             }
         };
-        self.entries.push_back(Entry {
-            content,
-            appended_ms,
-        });
+        self.entries.push_back(Entry { content, appended_ms });
         Offset::new(offset)
     }
 
@@ -176,10 +166,7 @@ impl PartitionLog {
                 other => entry.content = other,
             }
         }
-        self.entries.push_back(Entry {
-            content: Content::Control,
-            appended_ms: now_ms,
-        });
+        self.entries.push_back(Entry { content: Content::Control, appended_ms: now_ms });
     }
 
     /// Drops everything before an offset, at most up to the end.
@@ -207,10 +194,7 @@ impl PartitionLog {
     /// Reads committed records from a position that lies within the log, at most `max`.
     pub fn read_committed(&self, from: i64, max: usize) -> Slice {
         let stable = self.stable();
-        let mut slice = Slice {
-            records: Vec::new(),
-            next: from,
-        };
+        let mut slice = Slice { records: Vec::new(), next: from };
         for entry in self.entries.iter().skip(self.index_of(from)) {
             if slice.next >= stable || slice.records.len() == max {
                 break;
@@ -225,7 +209,7 @@ impl PartitionLog {
         slice
     }
 
-    /// How many entries of the log a read_committed reader never sees: aborted and control.
+    /// How many entries of the log a `read_committed` reader never sees: aborted and control.
     pub fn invisible(&self) -> usize {
         self.entries
             .iter()
@@ -253,8 +237,7 @@ mod tests {
     }
 
     fn append(log: &mut PartitionLog, value: &str, transaction: Option<TransactionNo>) -> i64 {
-        log.append(NewRecord::new(1, b"k", value.as_bytes()), transaction, 10)
-            .get()
+        log.append(NewRecord::new(1, b"k", value.as_bytes()), transaction, 10).get()
     }
 
     #[test]
@@ -266,10 +249,7 @@ mod tests {
         assert_eq!(values(&log, 0), (vec!["a".into()], 1));
         assert_eq!((log.stable(), log.end()), (1, 3));
         log.end_transaction(TransactionNo(1), TransactionEnd::Commit, 10);
-        assert_eq!(
-            values(&log, 0),
-            (vec!["a".into(), "b".into(), "c".into()], 4)
-        );
+        assert_eq!(values(&log, 0), (vec!["a".into(), "b".into(), "c".into()], 4));
     }
 
     #[test]

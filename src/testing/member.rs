@@ -2,7 +2,7 @@
 //!
 //! Invariants: it knows of the logs only what a client would (the end of a log as of its last
 //! fetch, an assignment as of its last poll), so that stale knowledge shows; it reads
-//! read_committed; after a failed commit it refuses to commit until it reconnects. Misuse that no
+//! `read_committed`; after a failed commit it refuses to commit until it reconnects. Misuse that no
 //! broker can answer (reading what is not assigned) is a bug of the worker and panics. Absent on
 //! purpose: background threads; fetching happens in `read` and `poll_group`.
 
@@ -130,10 +130,9 @@ impl MemoryBroker {
         events: &mut Vec<GroupEvent>,
     ) -> Result<bool, SourceError> {
         match state.group.standing(&self.name, self.id) {
-            Standing::Fenced => Err(SourceError::Fenced(format!(
-                "a newer member has the static id {}",
-                self.name
-            ))),
+            Standing::Fenced => {
+                Err(SourceError::Fenced(format!("a newer member has the static id {}", self.name)))
+            }
             Standing::Unknown => {
                 self.revoke(true, events);
                 self.id = state.group.join(&self.name);
@@ -222,10 +221,7 @@ impl Broker for MemoryBroker {
     }
 
     fn seek(&mut self, partition: InputPartition, from: NextOffset) -> Result<(), SourceError> {
-        *self.reader(partition) = Reader {
-            next: Some(from.get()),
-            ..Reader::default()
-        };
+        *self.reader(partition) = Reader { next: Some(from.get()), ..Reader::default() };
         Ok(())
     }
 
@@ -256,11 +252,7 @@ impl Broker for MemoryBroker {
         let slice = log.read_committed(next, max);
         let known_end = log.stable();
         drop(state);
-        *reader = Reader {
-            next: Some(slice.next),
-            fetched: true,
-            known_end,
-        };
+        *reader = Reader { next: Some(slice.next), fetched: true, known_end };
         // Outside the lock, so that the callback may use the cluster.
         for record in &slice.records {
             each(raw(record));
@@ -275,10 +267,12 @@ impl Broker for MemoryBroker {
 
     fn position(&mut self, partition: InputPartition) -> Option<NextOffset> {
         let reader = *self.reader(partition);
-        reader
-            .next
-            .filter(|_| reader.fetched)
-            .map(NextOffset::stated)
+        reader.next.filter(|_| reader.fetched).map(NextOffset::stated)
+    }
+
+    fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset> {
+        let reader = *self.reader(partition);
+        reader.fetched.then(|| NextOffset::stated(reader.known_end))
     }
 
     fn ask_ends(&mut self, partitions: &[InputPartition]) {
@@ -311,10 +305,7 @@ impl Broker for MemoryBroker {
             return Err(SourceError::NotReady(STOPPED.to_owned()));
         }
         let log = state.log(LogName::Input(partition));
-        Ok((
-            NextOffset::stated(log.start()),
-            NextOffset::stated(log.stable()),
-        ))
+        Ok((NextOffset::stated(log.start()), NextOffset::stated(log.stable())))
     }
 
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {
@@ -341,10 +332,8 @@ impl Broker for MemoryBroker {
             return Err(SourceError::Unavailable(STOPPED.to_owned()));
         }
         let log = state.log(LogName::Output(OutTopic::Progress, shard));
-        let (next, end) = *self
-            .progress
-            .entry(shard)
-            .or_insert_with(|| (log.start(), log.stable()));
+        let (next, end) =
+            *self.progress.entry(shard).or_insert_with(|| (log.start(), log.stable()));
         let slice = log.read_committed(next.max(log.start()), max);
         drop(state);
         // What was committed behind the end of the beginning belongs to the next reading.

@@ -6,6 +6,7 @@
 //! cluster holds it) and any knowledge of what records mean.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::group::{Group, MemberId};
 use super::log::{NewRecord, PartitionLog, TransactionEnd, TransactionNo};
@@ -210,10 +211,7 @@ impl State {
 
     /// Gives a transactional id a new epoch and aborts what the old one left open.
     pub fn init_producer(&mut self, transactional_id: &str) -> u32 {
-        let producer = self
-            .producers
-            .entry(transactional_id.to_owned())
-            .or_default();
+        let producer = self.producers.entry(transactional_id.to_owned()).or_default();
         producer.epoch += 1;
         let (epoch, left_open) = (producer.epoch, producer.open.take());
         if let Some(number) = left_open {
@@ -224,10 +222,7 @@ impl State {
 
     /// The open transactions of members.
     pub fn open_commits(&self) -> Vec<TransactionNo> {
-        self.producers
-            .values()
-            .filter_map(|producer| producer.open)
-            .collect()
+        self.producers.values().filter_map(|producer| producer.open).collect()
     }
 
     /// Whether an open transaction may still change what the group has committed for a shard.
@@ -249,10 +244,7 @@ impl State {
             Some(CommitFault::NotCommitted { stage }) => Some(stage),
             _ => None,
         };
-        let known = self
-            .producers
-            .get(by.transactional_id)
-            .map(|producer| producer.epoch);
+        let known = self.producers.get(by.transactional_id).map(|producer| producer.epoch);
         if known != Some(by.epoch) {
             return Err(CommitError::Fenced(by.transactional_id.to_owned()));
         }
@@ -321,18 +313,12 @@ impl State {
         }
         let mut shards = BTreeSet::new();
         for of in &batch.offsets {
-            assert!(
-                shards.insert(of.shard),
-                "shard {} twice in a batch",
-                of.shard
-            );
+            assert!(shards.insert(of.shard), "shard {} twice in a batch", of.shard);
             if !by.assigned.contains(&of.shard) {
                 return Err(format!("shard {} is not assigned", of.shard));
             }
         }
-        self.group
-            .check_commit(by.instance, by.member, by.generation)
-            .map_err(str::to_owned)
+        self.group.check_commit(by.instance, by.member, by.generation).map_err(str::to_owned)
     }
 
     fn send(&mut self, number: TransactionNo, batch: &Batch) {
@@ -361,6 +347,8 @@ impl State {
         let stated = batch.records.iter().any(is_progress);
         Receipt {
             clock_skew_ms: stated.then(|| by.clock_ms.saturating_sub(self.clock_ms)),
+            // Without a clock, nothing takes any time.
+            took: Duration::ZERO,
         }
     }
 
@@ -371,10 +359,7 @@ impl State {
 }
 
 fn restart(stage: &'static str, cause: &str) -> CommitError {
-    CommitError::Restart {
-        stage,
-        cause: cause.to_owned(),
-    }
+    CommitError::Restart { stage, cause: cause.to_owned() }
 }
 
 fn index(shard: ShardNo) -> usize {
@@ -382,18 +367,12 @@ fn index(shard: ShardNo) -> usize {
 }
 
 fn out_index(topic: OutTopic) -> usize {
-    OutTopic::ALL
-        .iter()
-        .position(|of| *of == topic)
-        .expect("ALL lists every output topic")
+    OutTopic::ALL.iter().position(|of| *of == topic).expect("ALL lists every output topic")
 }
 
 /// All input partitions of a cluster, by topic, then number.
 pub(super) fn input_partitions(count: u32) -> impl Iterator<Item = InputPartition> {
     Topic::ALL.into_iter().flat_map(move |topic| {
-        (0..count).map(move |number| InputPartition {
-            topic,
-            shard: ShardNo::new(number),
-        })
+        (0..count).map(move |number| InputPartition { topic, shard: ShardNo::new(number) })
     })
 }

@@ -25,10 +25,7 @@ pub(super) fn spoil(fact: &Fact, plan: &Plan, random: &mut Random) -> (Vec<u8>, 
         2 => (twice(good, random), DeadReason::DuplicateKey),
         3 => (missing(good, random), DeadReason::MissingField),
         4 => (out_of_time(good, random), DeadReason::BadTime),
-        _ => (
-            bad_value(fact.detail.topic(), good, random),
-            DeadReason::BadValue,
-        ),
+        _ => (bad_value(fact.detail.topic(), good, random), DeadReason::BadValue),
     }
 }
 
@@ -42,11 +39,7 @@ pub(super) fn too_large(fact: &Fact, plan: &Plan) -> Vec<u8> {
 /// An order that says it was bought a day and a millisecond after its event, or later.
 pub(super) fn bought_later(fact: &Fact, plan: &Plan, event_ms: i64, later_ms: i64) -> Vec<u8> {
     debug_assert!(matches!(fact.detail, Detail::Order { .. }));
-    let future = Fact {
-        event_ms: Some(event_ms),
-        purchase_ms: Some(event_ms + later_ms),
-        ..*fact
-    };
+    let future = Fact { event_ms: Some(event_ms), purchase_ms: Some(event_ms + later_ms), ..*fact };
     plainly(&fields(&future, plan))
 }
 
@@ -64,13 +57,7 @@ fn unparsable(good: &[Field<'_>], random: &mut Random) -> Vec<u8> {
         8 => insert(&mut value, b"\"note\":\"line\nbreak\","),
         9 => insert(&mut value, br#""odd \ud83d name":1,"#),
         10 => {
-            let deep = [
-                &b"\"deep\":"[..],
-                &b"[".repeat(200),
-                &b"]".repeat(200),
-                b",",
-            ]
-            .concat();
+            let deep = [&b"\"deep\":"[..], &b"[".repeat(200), &b"]".repeat(200), b","].concat();
             insert(&mut value, &deep);
         }
         _ => {
@@ -102,11 +89,7 @@ fn twice(mut good: Vec<Field<'_>>, random: &mut Random) -> Vec<u8> {
             other => other,
         };
     }
-    let value = if random.chance(300_000) {
-        Val::Raw("null")
-    } else {
-        value
-    };
+    let value = if random.chance(300_000) { Val::Raw("null") } else { value };
     good.push((name, value));
     plainly(&good)
 }
@@ -123,14 +106,9 @@ fn is_required(topic: Topic, name: &str) -> bool {
 
 fn missing(mut good: Vec<Field<'_>>, random: &mut Random) -> Vec<u8> {
     let is_order = good.iter().any(|field| field.0 == "order_status");
-    let topic = if is_order {
-        Topic::Orders
-    } else {
-        Topic::Claims
-    };
-    let required: Vec<usize> = (0..good.len())
-        .filter(|index| is_required(topic, good[*index].0))
-        .collect();
+    let topic = if is_order { Topic::Orders } else { Topic::Claims };
+    let required: Vec<usize> =
+        (0..good.len()).filter(|index| is_required(topic, good[*index].0)).collect();
     let index = *random.pick(&required);
     if random.chance(500_000) {
         good.remove(index);
@@ -156,15 +134,7 @@ fn bad_value(topic: Topic, mut good: Vec<Field<'_>>, random: &mut Random) -> Vec
         return random.pick_str(&no_objects).as_bytes().to_vec();
     }
     let long = "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"";
-    let bad_ids: &[&str] = &[
-        "\"\"",
-        "17",
-        "\"caf\u{e9}\"",
-        "\"a\\tb\"",
-        "{}",
-        "[\"a\"]",
-        long,
-    ];
+    let bad_ids: &[&str] = &["\"\"", "17", "\"caf\u{e9}\"", "\"a\\tb\"", "{}", "[\"a\"]", long];
     let bad_times: &[&str] = &[
         "\"2026-02-30T00:00:00Z\"",
         "\"2026-02-03T24:00:00Z\"",
@@ -178,17 +148,8 @@ fn bad_value(topic: Topic, mut good: Vec<Field<'_>>, random: &mut Random) -> Vec
         "1770000000000",
         "true",
     ];
-    let bad_ratings: &[&str] = &[
-        "0",
-        "6",
-        "-1",
-        "\"1\"",
-        "1.0",
-        "1e0",
-        "true",
-        "[1]",
-        "99999999999999999999",
-    ];
+    let bad_ratings: &[&str] =
+        &["0", "6", "-1", "\"1\"", "1.0", "1e0", "true", "[1]", "99999999999999999999"];
     let bad_words: &[&str] = &["\"\"", "\"POSTED \"", "\"unknown\"", "7", "false", "[]"];
     let mut choices: Vec<(&'static str, &[&str])> = vec![
         ("seller_id", bad_ids),

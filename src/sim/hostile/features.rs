@@ -156,8 +156,6 @@ impl Features {
 
     /// The features in it.
     pub fn iter(self) -> impl Iterator<Item = Feature> {
-        Feature::ALL
-            .into_iter()
-            .filter(move |feature| self.has(*feature))
+        Feature::ALL.into_iter().filter(move |feature| self.has(*feature))
     }
 }

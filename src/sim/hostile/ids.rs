@@ -24,10 +24,7 @@ pub(super) fn order(number: usize, exotic: bool) -> String {
     let wide = u64::try_from(number).expect("a length in memory fits 64 bits");
     let mut id = Vec::with_capacity(19);
     // The head walks through 000 to 999 and the number fills the tail: 17 digits in all.
-    write_order_id(
-        &mut id,
-        (wide * 37 % 1_000) * 100_000_000_000_000 + wide * 1_001,
-    );
+    write_order_id(&mut id, (wide * 37 % 1_000) * 100_000_000_000_000 + wide * 1_001);
     if exotic {
         match number % 6 {
             // One digit too few, one too many, another separator: no longer of the form 3-7-7,

@@ -103,12 +103,7 @@ impl Hostile {
         let mut random = Random::new(config.seed);
         let drawn = Features::draw(&mut random, config.missing_timestamps);
         let features = config.features.unwrap_or(drawn);
-        let mut planner = Planner {
-            config,
-            features,
-            random: &mut random,
-            plan: Plan::default(),
-        };
+        let mut planner = Planner { config, features, random: &mut random, plan: Plan::default() };
         planner.fill();
         let mut plan = planner.plan;
         let mut facts = std::mem::take(&mut plan.facts);
@@ -125,10 +120,7 @@ impl Hostile {
             writer.write(fact);
         }
         writer.flush_duplicates(i64::MAX);
-        Self {
-            features,
-            logs: writer.logs,
-        }
+        Self { features, logs: writer.logs }
     }
 
     /// The log of a partition.
@@ -193,8 +185,7 @@ impl Writer {
         let value = render::render(fact, &self.plan, self.features, &mut self.random);
         if self.happens(Feature::Duplicates, 150_000) {
             let after = *self.random.pick(&[0, 1_000, HOUR, 48 * HOUR]);
-            self.duplicates
-                .push((fact.known_ms + after, *fact, value.clone()));
+            self.duplicates.push((fact.known_ms + after, *fact, value.clone()));
         }
         self.append_valid(fact, value);
         if self.happens(Feature::BadRecords, 150_000) {
@@ -214,12 +205,8 @@ impl Writer {
             let timestamp_ms = self.stamp(fact.known_ms);
             let key = self.key_of(fact);
             let partition = self.partition_of(fact);
-            let record = HostileRecord {
-                timestamp_ms,
-                key,
-                value: None,
-                expected: Expected::Tombstone,
-            };
+            let record =
+                HostileRecord { timestamp_ms, key, value: None, expected: Expected::Tombstone };
             self.push(fact.detail.topic(), partition, record);
         }
     }
@@ -256,10 +243,7 @@ impl Writer {
         self.duplicates = later;
         due.sort_by_key(|(at, ..)| *at);
         for (at, fact, value) in due {
-            let again = Fact {
-                known_ms: at,
-                ..fact
-            };
+            let again = Fact { known_ms: at, ..fact };
             self.append_valid(&again, value);
         }
     }
@@ -278,12 +262,8 @@ impl Writer {
         } else {
             Expected::Dead(DeadReason::Misrouted)
         };
-        let record = HostileRecord {
-            timestamp_ms,
-            key: self.key_of(fact),
-            value: Some(value),
-            expected,
-        };
+        let record =
+            HostileRecord { timestamp_ms, key: self.key_of(fact), value: Some(value), expected };
         self.push(fact.detail.topic(), partition, record);
     }
 

@@ -86,20 +86,10 @@ const CLAIM_CHAIN: [&str; 8] = [
 ];
 const CHARGEBACK_CHAIN: [&str; 5] = ["opened", "under_review", "lost", "won", "reversed"];
 const PENDING: [&str; 2] = ["Pending", "PendingAvailability"];
-const OPEN: [&str; 5] = [
-    "Unshipped",
-    "PartiallyShipped",
-    "Shipped",
-    "InvoiceUnconfirmed",
-    "Unfulfillable",
-];
-pub(super) const MARKETPLACES: [Option<&str>; 5] = [
-    None,
-    Some(""),
-    Some("ATVPDKIKX0DER"),
-    Some("A1PA6795UKMFR9"),
-    Some("m \"1\" \\ ~"),
-];
+const OPEN: [&str; 5] =
+    ["Unshipped", "PartiallyShipped", "Shipped", "InvoiceUnconfirmed", "Unfulfillable"];
+pub(super) const MARKETPLACES: [Option<&str>; 5] =
+    [None, Some(""), Some("ATVPDKIKX0DER"), Some("A1PA6795UKMFR9"), Some("m \"1\" \\ ~")];
 
 /// Plans facts until there are enough of them.
 pub(super) struct Planner<'a> {
@@ -155,8 +145,7 @@ impl Planner<'_> {
             return 0;
         }
         // Not one of those that were added on the way.
-        self.random
-            .index(usize::try_from(self.config.sellers.max(1)).expect("a few"))
+        self.random.index(usize::try_from(self.config.sellers.max(1)).expect("a few"))
     }
 
     fn draw_marketplace(&mut self) -> Option<&'static str> {
@@ -203,11 +192,7 @@ impl Planner<'_> {
     fn push(&mut self, event_ms: i64, fact: Fact) {
         let known_ms = self.known(event_ms);
         let absent = self.happens(Feature::AbsentEventTimes, 400_000);
-        self.plan.facts.push(Fact {
-            known_ms,
-            event_ms: (!absent).then_some(event_ms),
-            ..fact
-        });
+        self.plan.facts.push(Fact { known_ms, event_ms: (!absent).then_some(event_ms), ..fact });
     }
 
     /// One order with all that becomes of it.
@@ -343,11 +328,8 @@ impl Planner<'_> {
                     &["posted", "posted", "updated"]
                 };
                 let status = self.random.pick_str(statuses);
-                let kind = if reversal && status == "updated" {
-                    [5, 4, 3, 1]
-                } else {
-                    [1, 2, 1, 3]
-                };
+                let kind =
+                    if reversal && status == "updated" { [5, 4, 3, 1] } else { [1, 2, 1, 3] };
                 let rating = *self.random.pick(&kind);
                 Detail::Feedback { rating, status }
             }
@@ -358,9 +340,7 @@ impl Planner<'_> {
                 } else {
                     self.random.pick_str(&CLAIM_CHAIN)
                 },
-                funded_by: *self
-                    .random
-                    .pick(&[None, None, Some("seller"), Some("amazon")]),
+                funded_by: *self.random.pick(&[None, None, Some("seller"), Some("amazon")]),
                 impact,
             },
             _ => Detail::Chargeback {
@@ -370,9 +350,7 @@ impl Planner<'_> {
                 } else {
                     self.random.pick_str(&CHARGEBACK_CHAIN)
                 },
-                reason: *self
-                    .random
-                    .pick(&[None, Some("service"), Some("service"), Some("fraud")]),
+                reason: *self.random.pick(&[None, Some("service"), Some("service"), Some("fraud")]),
                 impact,
             },
         }
@@ -412,10 +390,7 @@ impl Planner<'_> {
         for number in 0..4 {
             let mut at = self.config.start_ms + 2 * HOUR;
             at += i64::try_from(number).expect("below 4") * 10_000;
-            let detail = Detail::Feedback {
-                rating: 1,
-                status: "posted",
-            };
+            let detail = Detail::Feedback { rating: 1, status: "posted" };
             self.plan.facts.push(fact(first + number, at, detail));
         }
     }

@@ -36,12 +36,7 @@ pub(super) fn fields<'a>(fact: &Fact, plan: &'a Plan) -> Vec<Field<'a>> {
         fields.push(("purchase_date", Val::Time(purchase_ms)));
     }
     match fact.detail {
-        Detail::Order {
-            channel,
-            status,
-            buy_shipping,
-            on_time,
-        } => {
+        Detail::Order { channel, status, buy_shipping, on_time } => {
             fields.push(("fulfillment_channel", Val::Text(channel)));
             fields.push(("order_status", Val::Text(status)));
             push_flag(&mut fields, "buy_shipping", buy_shipping);
@@ -52,12 +47,7 @@ pub(super) fn fields<'a>(fact: &Fact, plan: &'a Plan) -> Vec<Field<'a>> {
             fields.push(("rating", Val::Raw(digits[usize::from(rating)])));
             fields.push(("status", Val::Text(status)));
         }
-        Detail::Claim {
-            reference,
-            status,
-            funded_by,
-            impact,
-        } => {
+        Detail::Claim { reference, status, funded_by, impact } => {
             push_reference(&mut fields, "claim_id", reference);
             fields.push(("status", Val::Text(status)));
             if let Some(funded_by) = funded_by {
@@ -65,12 +55,7 @@ pub(super) fn fields<'a>(fact: &Fact, plan: &'a Plan) -> Vec<Field<'a>> {
             }
             push_flag(&mut fields, "odr_impact", impact);
         }
-        Detail::Chargeback {
-            reference,
-            status,
-            reason,
-            impact,
-        } => {
+        Detail::Chargeback { reference, status, reason, impact } => {
             push_reference(&mut fields, "chargeback_id", reference);
             fields.push(("status", Val::Text(status)));
             if let Some(reason) = reason {
@@ -175,10 +160,7 @@ fn decorate(fields: &mut Vec<Field<'_>>, fact: &Fact, random: &mut Random) {
         fields.push(("response_time", Val::Time(fact.known_ms)));
     }
     let unknown: [Field<'_>; 6] = [
-        (
-            "trace",
-            Val::Raw("{\"a\":[1,2.5e-3,{\"seller_id\":null}],\"a\":-0}"),
-        ),
+        ("trace", Val::Raw("{\"a\":[1,2.5e-3,{\"seller_id\":null}],\"a\":-0}")),
         (
             "trace",
             Val::Raw("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]\"]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"),

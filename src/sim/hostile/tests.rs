@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
+use crate::domain::time::RecordTime;
+use crate::wire::input::{Decoder, Limits};
 
 fn records(hostile: &Hostile) -> impl Iterator<Item = (Topic, u32, &HostileRecord)> {
     Topic::ALL.into_iter().flat_map(move |topic| {
@@ -58,10 +60,7 @@ fn every_feature_and_every_reason_comes_up_and_is_what_it_says() {
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     let mut features = BTreeSet::new();
     for seed in 0..400 {
-        let config = HostileConfig {
-            missing_timestamps: true,
-            ..HostileConfig::new(seed)
-        };
+        let config = HostileConfig { missing_timestamps: true, ..HostileConfig::new(seed) };
         let hostile = Hostile::new(&config);
         features.extend(hostile.features.iter());
         for (_, _, record) in records(&hostile) {
@@ -101,10 +100,7 @@ fn timestamps_go_back_only_where_that_is_a_feature() {
 
 #[test]
 fn a_tame_workload_is_valid_throughout() {
-    let config = HostileConfig {
-        features: Some(Features::NONE),
-        ..HostileConfig::new(3)
-    };
+    let config = HostileConfig { features: Some(Features::NONE), ..HostileConfig::new(3) };
     let hostile = Hostile::new(&config);
     assert_eq!(hostile.len(), 120);
     assert!(records(&hostile).all(|(.., record)| record.expected == Expected::Valid));
@@ -113,14 +109,10 @@ fn a_tame_workload_is_valid_throughout() {
 #[test]
 fn ids_are_distinct_and_within_the_grammar() {
     let mut random = Random::new(1);
-    let sellers: BTreeSet<_> = (0..300)
-        .map(|n| ids::seller(n, true, &mut random))
-        .collect();
+    let sellers: BTreeSet<_> = (0..300).map(|n| ids::seller(n, true, &mut random)).collect();
     assert_eq!(sellers.len(), 300);
     assert!(sellers.iter().all(|id| crate::domain::ids::is_id(id)));
-    let orders: BTreeSet<_> = (0..600)
-        .map(|number| ids::order(number, number % 2 == 0))
-        .collect();
+    let orders: BTreeSet<_> = (0..600).map(|number| ids::order(number, number % 2 == 0)).collect();
     assert_eq!(orders.len(), 600);
     assert!(orders.iter().all(|id| crate::domain::ids::is_id(id)));
 }
@@ -152,5 +144,25 @@ fn odd_times_mean_the_instant_that_they_are_written_for() {
         // jiff takes at most nine digits of a fraction.
         let parsed: jiff::Timestamp = text.replace("999999999", "999999").parse().unwrap();
         assert_eq!(parsed.as_millisecond(), ms, "{text}");
+    }
+}
+
+#[test]
+fn the_decoder_says_of_each_record_what_is_expected() {
+    let limits = Limits::with_partitions(2);
+    let mut decoder = Decoder::new();
+    for seed in 0..1_500 {
+        let config = HostileConfig { missing_timestamps: true, ..HostileConfig::new(seed) };
+        let hostile = Hostile::new(&config);
+        for (topic, partition, record) in records(&hostile) {
+            let Some(value) = &record.value else { continue };
+            let time = record.timestamp_ms.map(RecordTime::from_ms);
+            let said = match decoder.decode(topic, value, time, partition, &limits) {
+                Ok(_) => Expected::Valid,
+                Err(cause) => Expected::Dead(cause.reason()),
+            };
+            let text = String::from_utf8_lossy(&value[..value.len().min(600)]);
+            assert_eq!(said, record.expected, "seed {seed}, {topic:?} at {time:?}: {text}");
+        }
     }
 }

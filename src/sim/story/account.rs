@@ -22,22 +22,10 @@ const HOUR: i64 = 3_600 * SECOND;
 /// What a planned record states of its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    Order {
-        status: &'static str,
-    },
-    Feedback {
-        rating: u8,
-        status: &'static str,
-        comment: &'static str,
-    },
-    Claim {
-        status: &'static str,
-        funded_by: Option<&'static str>,
-    },
-    Chargeback {
-        status: &'static str,
-        reason: &'static str,
-    },
+    Order { status: &'static str },
+    Feedback { rating: u8, status: &'static str, comment: &'static str },
+    Claim { status: &'static str, funded_by: Option<&'static str> },
+    Chargeback { status: &'static str, reason: &'static str },
 }
 
 impl What {
@@ -149,9 +137,7 @@ impl Account {
     /// Orders and defective orders of the live window that ends on a day.
     pub fn totals(&self, day: i64) -> (u64, u64) {
         let window = self.days.range(day - WINDOW_DAYS + 1..=day);
-        window.fold((0, 0), |(orders, defective), (_, of)| {
-            (orders + of.0, defective + of.1)
-        })
+        window.fold((0, 0), |(orders, defective), (_, of)| (orders + of.0, defective + of.1))
     }
 
     /// Plans what a day brings, between two instants of it: orders, and what the story wants.
@@ -177,9 +163,7 @@ impl Account {
         if to_ms - from_ms < DAY_MS - 1 {
             count = share(count);
         }
-        let mut times: Vec<i64> = (0..count)
-            .map(|_| self.random.between(from_ms, to_ms))
-            .collect();
+        let mut times: Vec<i64> = (0..count).map(|_| self.random.between(from_ms, to_ms)).collect();
         times.sort_unstable();
         for at in times {
             self.buy(at, Pace::Life);
@@ -276,10 +260,7 @@ impl Account {
                 self.plan(at + after * HOUR, order, what, Pace::Life);
             }
         } else {
-            let what = What::Claim {
-                status: "granted",
-                funded_by: Some("amazon"),
-            };
+            let what = What::Claim { status: "granted", funded_by: Some("amazon") };
             self.plan(at, order, what, Pace::Life);
         }
     }
@@ -345,10 +326,8 @@ impl Account {
                 }
             }
         }
-        let (orders, defective) = self
-            .days
-            .entry(order.purchase_ms.div_euclid(DAY_MS))
-            .or_default();
+        let (orders, defective) =
+            self.days.entry(order.purchase_ms.div_euclid(DAY_MS)).or_default();
         *orders += u64::from(order.known != was_known);
         *defective += u64::from(order.is_defective());
         *defective -= u64::from(was_defective);
@@ -358,20 +337,15 @@ impl Account {
     fn choose(&mut self, at: i64) -> Option<usize> {
         let day = at.div_euclid(DAY_MS);
         let oldest = (day - 35).max(self.today - self.role.oldest_case_age());
-        let from = |day: i64| {
-            self.orders
-                .partition_point(|order| order.purchase_ms < day * DAY_MS)
-        };
+        let from = |day: i64| self.orders.partition_point(|order| order.purchase_ms < day * DAY_MS);
         let (first, last) = (from(oldest), from(day - 1));
         if first == last {
             return None;
         }
-        (0..50)
-            .map(|_| first + self.random.index(last - first))
-            .find(|index| {
-                let order = &self.orders[*index];
-                order.known && !order.spoken
-            })
+        (0..50).map(|_| first + self.random.index(last - first)).find(|index| {
+            let order = &self.orders[*index];
+            order.known && !order.spoken
+        })
     }
 
     fn plan_feedback(&mut self, at: i64, order: usize, lasts: bool, pace: Pace) {
@@ -398,11 +372,9 @@ impl Account {
         };
         let reviewed = at + self.random.between(4, 20) * pace.hour();
         let decided = reviewed + self.random.between(10, 90) * pace.hour();
-        for (at, status, funded_by) in [
-            (at, "filed", None),
-            (reviewed, "under_review", None),
-            (decided, verdict.0, verdict.1),
-        ] {
+        for (at, status, funded_by) in
+            [(at, "filed", None), (reviewed, "under_review", None), (decided, verdict.0, verdict.1)]
+        {
             self.plan(at, order, What::Claim { status, funded_by }, pace);
         }
     }
@@ -413,11 +385,7 @@ impl Account {
         let decided = reviewed + self.random.between(40, 120) * pace.hour();
         let verdict = if won { "won" } else { "lost" };
         let reason = "service";
-        for (at, status) in [
-            (at, "opened"),
-            (reviewed, "under_review"),
-            (decided, verdict),
-        ] {
+        for (at, status) in [(at, "opened"), (reviewed, "under_review"), (decided, verdict)] {
             self.plan(at, order, What::Chargeback { status, reason }, pace);
         }
     }
@@ -431,11 +399,7 @@ impl Account {
                 at += self.random.between(HOUR, 30 * HOUR);
             }
         }
-        let planned = Planned {
-            event_ms,
-            order,
-            what,
-        };
+        let planned = Planned { event_ms, order, what };
         self.push(at, planned);
         if self.random.chance(10_000) {
             let again = at + self.random.between(SECOND, 3_600 * SECOND);
@@ -452,9 +416,5 @@ impl Account {
 }
 
 fn feedback(rating: u8, status: &'static str, comment: &'static str) -> What {
-    What::Feedback {
-        rating,
-        status,
-        comment,
-    }
+    What::Feedback { rating, status, comment }
 }

@@ -74,13 +74,8 @@ pub struct Role {
 }
 
 /// Marketplace ids: Amazon.com, .de, .co.uk, .fr, .it.
-pub(super) const MARKETPLACES: [&str; 5] = [
-    "ATVPDKIKX0DER",
-    "A1PA6795UKMFR9",
-    "A1F83G8C2ARO7P",
-    "A13V1IB3VIYZZH",
-    "APJ6JRA9NG5V4",
-];
+pub(super) const MARKETPLACES: [&str; 5] =
+    ["ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1F83G8C2ARO7P", "A13V1IB3VIYZZH", "APJ6JRA9NG5V4"];
 
 /// The oldest purchases, in days before the present, that the expiry story lets go wrong.
 const EXPIRY_OLDEST_CASE: i64 = 50;
@@ -105,24 +100,15 @@ impl Role {
         let quiet = orders * self.quiet_bp / 10_000;
         let at = |bp: i64| orders * bp.unsigned_abs() / 10_000;
         match self.story {
-            Story::Healthy | Story::FbaOnly | Story::Unjustly => quiet,
-            Story::Drifting if age > 42 => quiet,
-            Story::Drifting => at(150 - (age - 2).max(0) * 105 / 40),
-            Story::AboveTwo if age > 36 => quiet,
-            Story::AboveTwo => at(270 - (age - 27).max(0) * 220 / 9),
+            Story::Drifting if age <= 42 => at(150 - (age - 2).max(0) * 105 / 40),
+            Story::AboveTwo if age <= 36 => at(270 - (age - 27).max(0) * 220 / 9),
             Story::Saved if (10..=26).contains(&age) => at(145),
-            Story::Saved => quiet,
-            Story::Expiry => [45, 40, 35, 28, 20]
-                .iter()
-                .map(|from| u64::from(age <= *from))
-                .sum(),
+            Story::Expiry => [45, 40, 35, 28, 20].iter().map(|from| u64::from(age <= *from)).sum(),
             Story::LowVolume => u64::from(age <= 14),
-            Story::Edge if age > 30 => quiet,
-            Story::Edge => orders / 100,
-            Story::Clearing if age > 20 => quiet,
-            Story::Clearing => orders / 100 + 2,
-            Story::OtherMarket if age > 25 => quiet,
-            Story::OtherMarket => at(175),
+            Story::Edge if age <= 30 => orders / 100,
+            Story::Clearing if age <= 20 => orders / 100 + 2,
+            Story::OtherMarket if age <= 25 => at(175),
+            _ => quiet,
         }
     }
 
@@ -175,9 +161,8 @@ const CAST: [Line; 11] = [
 ];
 
 /// First and last words of the healthy shops' names.
-const FIRST: [&str; 10] = [
-    "Amber", "Birken", "Cobalt", "Dune", "Elm", "Feder", "Garnet", "Hafen", "Iris", "Juniper",
-];
+const FIRST: [&str; 10] =
+    ["Amber", "Birken", "Cobalt", "Dune", "Elm", "Feder", "Garnet", "Hafen", "Iris", "Juniper"];
 const LAST: [&str; 6] = ["Tools", "Living", "Sports", "Garden", "Paper", "Audio"];
 
 /// The accounts of a market of so many sellers: the stories first, then the healthy ones.
@@ -215,11 +200,8 @@ fn healthy(number: usize, random: &mut Random) -> Role {
         5..=14 => 200,
         _ => 50 + u32::try_from(random.below(45)).expect("below 45"),
     };
-    let name = format!(
-        "{} {}",
-        FIRST[number % FIRST.len()],
-        LAST[number / FIRST.len() % LAST.len()]
-    );
+    let name =
+        format!("{} {}", FIRST[number % FIRST.len()], LAST[number / FIRST.len() % LAST.len()]);
     Role {
         seller: seller_id(random),
         marketplace: MARKETPLACES[random.index(MARKETPLACES.len())],

@@ -18,12 +18,7 @@ pub(super) fn bad_record(
 ) -> SimRecord {
     let mut value = Vec::new();
     let order = 10_000_000_000_000_000 + random.below(10_000_000_000_000_000);
-    let head = Head {
-        seller,
-        marketplace,
-        order,
-        event_ms: at_ms - 500,
-    };
+    let head = Head { seller, marketplace, order, event_ms: at_ms - 500 };
     let mut key = seller.to_owned();
     let topic = match random.below(KINDS) {
         0 => {
@@ -75,28 +70,15 @@ pub(super) fn bad_record(
         }
         _ => Topic::Feedback,
     };
-    SimRecord {
-        topic,
-        key,
-        timestamp_ms: at_ms,
-        value,
-    }
+    SimRecord { topic, key, timestamp_ms: at_ms, value }
 }
 
 fn claim(status: &str) -> Body<'_> {
-    Body::Claim {
-        id: 1,
-        status,
-        funded_by: None,
-    }
+    Body::Claim { id: 1, status, funded_by: None }
 }
 
 fn feedback(rating: u8) -> Body<'static> {
-    Body::Feedback {
-        rating,
-        status: "posted",
-        comment: None,
-    }
+    Body::Feedback { rating, status: "posted", comment: None }
 }
 
 fn shipped_order(purchase_ms: i64) -> Body<'static> {

@@ -141,10 +141,9 @@ impl Market {
     }
 
     fn write_first_scenes(&mut self) {
-        for (story, after_ms, act) in [
-            (Story::Edge, 12_000, Act::Cross),
-            (Story::Clearing, 25_000, Act::Clear),
-        ] {
+        for (story, after_ms, act) in
+            [(Story::Edge, 12_000, Act::Cross), (Story::Clearing, 25_000, Act::Clear)]
+        {
             let is_it = |account: &Account| account.role.story == story;
             if let Some(index) = self.accounts.iter().position(is_it) {
                 self.direct(self.live_ms + after_ms, index, act);
@@ -251,12 +250,7 @@ impl Market {
         let mut due = Vec::new();
         for (index, account) in self.accounts.iter_mut().enumerate() {
             account.advance(self.live_ms, &mut |at_ms, number, planned| {
-                due.push(Due {
-                    at_ms,
-                    account: index,
-                    number,
-                    planned: Some(planned),
-                });
+                due.push(Due { at_ms, account: index, number, planned: Some(planned) });
             });
         }
         due.sort_unstable_by_key(|of| (of.at_ms, of.account, of.number));
@@ -283,50 +277,28 @@ impl Market {
             return clutter::bad_record(seller, marketplace, due.at_ms, &mut self.random);
         };
         let order = &account.orders[planned.order];
-        let head = Head {
-            seller,
-            marketplace,
-            order: order.number,
-            event_ms: planned.event_ms,
-        };
+        let head = Head { seller, marketplace, order: order.number, event_ms: planned.event_ms };
         let body = match planned.what {
             What::Order { status } => Body::Order {
                 purchase_ms: order.purchase_ms,
                 channel: order.channel,
                 status,
-                shipped: (status == "Shipped").then_some((
-                    !order.number.is_multiple_of(3),
-                    !order.number.is_multiple_of(23),
-                )),
+                shipped: (status == "Shipped")
+                    .then_some((!order.number.is_multiple_of(3), !order.number.is_multiple_of(23))),
             },
-            What::Feedback {
-                rating,
-                status,
-                comment,
-            } => Body::Feedback {
-                rating,
-                status,
-                comment: (!comment.is_empty()).then_some(comment),
-            },
-            What::Claim { status, funded_by } => Body::Claim {
-                id: order.number % 10_000_000_000,
-                status,
-                funded_by,
-            },
-            What::Chargeback { status, reason } => Body::Chargeback {
-                id: order.number % 10_000_000_000,
-                status,
-                reason,
-            },
+            What::Feedback { rating, status, comment } => {
+                Body::Feedback { rating, status, comment: (!comment.is_empty()).then_some(comment) }
+            }
+            What::Claim { status, funded_by } => {
+                Body::Claim { id: order.number % 10_000_000_000, status, funded_by }
+            }
+            What::Chargeback { status, reason } => {
+                Body::Chargeback { id: order.number % 10_000_000_000, status, reason }
+            }
         };
         let mut value = Vec::with_capacity(320);
         render(&mut value, &head, &body);
-        SimRecord {
-            topic: body.topic(),
-            key: seller.clone(),
-            timestamp_ms: due.at_ms,
-            value,
-        }
+        SimRecord { topic: body.topic(), key: seller.clone(), timestamp_ms: due.at_ms, value }
     }
 }
 
@@ -362,12 +334,7 @@ fn tell_history(
             account.go_wrong_unjustly(from_ms + (to_ms - from_ms) / 2);
         }
         account.advance(to_ms, &mut |at_ms, number, planned| {
-            due.push(Due {
-                at_ms,
-                account: index,
-                number,
-                planned: Some(planned),
-            });
+            due.push(Due { at_ms, account: index, number, planned: Some(planned) });
         });
     }
 }

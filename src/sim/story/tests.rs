@@ -76,10 +76,7 @@ impl Recount {
             }
         };
         let text = |name: &str| value[name].as_str().unwrap().to_owned();
-        let seen = self
-            .orders
-            .entry((text("seller_id"), text("order_id")))
-            .or_default();
+        let seen = self.orders.entry((text("seller_id"), text("order_id"))).or_default();
         let before = seen.state();
         let counts = counts(record.topic, &value);
         if record.topic == Topic::Orders {
@@ -116,8 +113,7 @@ impl Recount {
             let was_above = self.above.entry((account.clone(), percent)).or_default();
             if *was_above != is_above {
                 *was_above = is_above;
-                self.changes
-                    .push((at_ms, account.clone(), percent, is_above));
+                self.changes.push((at_ms, account.clone(), percent, is_above));
             }
         }
     }
@@ -129,8 +125,7 @@ impl Recount {
             .changes
             .iter()
             .filter(|change| &change.1 == account && change.2 == percent && change.0 <= now_ms);
-        of.map(|change| (today - change.0.div_euclid(DAY_MS), change.3))
-            .collect()
+        of.map(|change| (today - change.0.div_euclid(DAY_MS), change.3)).collect()
     }
 }
 
@@ -232,10 +227,7 @@ fn check_stories(seed: u64, now_ms: i64) {
     assert_eq!(of(Story::Expiry), [(1, true)]);
     assert_eq!(of(Story::LowVolume), [(14, true)]);
     let saved = of(Story::Saved);
-    assert!(
-        matches!(saved[..], [(_, true), .., (5..=9, false)]),
-        "{saved:?}"
-    );
+    assert!(matches!(saved[..], [(_, true), .., (5..=9, false)]), "{saved:?}");
     let other = of(Story::OtherMarket);
     assert!(matches!(other[..], [.., (_, true)]), "{other:?}");
     assert!(matches!(of(Story::Clearing)[..], [.., (_, true)]));
@@ -266,16 +258,8 @@ fn check_expiry(market: &Market, recount: &Recount, now_ms: i64) {
     assert_eq!(market.totals(index, now_ms).1, 5);
     let with = |day: i64| recount.totals(&of, day);
     assert_eq!(with(today).1, 5, "nothing was put right either");
-    let crossing = recount
-        .changes
-        .iter()
-        .find(|change| change.1 == of)
-        .unwrap();
-    assert_eq!(
-        crossing.0,
-        (today - 1) * DAY_MS,
-        "by the slide, at midnight"
-    );
+    let crossing = recount.changes.iter().find(|change| change.1 == of).unwrap();
+    assert_eq!(crossing.0, (today - 1) * DAY_MS, "by the slide, at midnight");
 }
 
 /// Within the first minute one crosses 1 % and one is cleared; then others take turns.
@@ -303,10 +287,8 @@ fn check_live(mut market: Market, recount: &mut Recount, now_ms: i64) {
     };
     assert!(changed(Some(&edge), true, 60_000));
     assert!(changed(Some(&clearing), false, 60_000));
-    let late_raises = recount
-        .changes
-        .iter()
-        .filter(|change| change.0 > now_ms + 60_000 && change.3);
+    let late_raises =
+        recount.changes.iter().filter(|change| change.0 > now_ms + 60_000 && change.3);
     assert!(late_raises.count() >= 3);
     let taker_cleared = |change: &&(i64, AccountKey, u64, bool)| {
         change.0 > now_ms + 200_000 && !change.3 && change.1 != clearing
