@@ -155,12 +155,7 @@ mod tests {
         let policy = Policy::default();
         // 2026-03-01.
         let as_of = Day::from_number(20_513);
-        let now = Counts {
-            orders: 240,
-            defective: 3,
-            provisional_only: 1,
-            by_kind: [2, 1, 1],
-        };
+        let now = Counts { orders: 240, defective: 3, provisional_only: 1, by_kind: [2, 1, 1] };
         Alert {
             seq: 17,
             kind: AlertKind::Warning,
@@ -177,22 +172,10 @@ mod tests {
             now,
             has_rate: true,
             threshold_bp: policy.warning.raise_bp,
-            mfn: Rate {
-                defective: 3,
-                orders: 180,
-            },
-            afn: Rate {
-                defective: 0,
-                orders: 60,
-            },
-            official: Rate {
-                defective: 2,
-                orders: 231,
-            },
-            before: Rate {
-                defective: 2,
-                orders: 241,
-            },
+            mfn: Rate { defective: 3, orders: 180 },
+            afn: Rate { defective: 0, orders: 60 },
+            official: Rate { defective: 2, orders: 231 },
+            before: Rate { defective: 2, orders: 241 },
             change: Change {
                 orders_added: 5,
                 orders_expired: 6,
@@ -201,25 +184,10 @@ mod tests {
                 defective_expired: 0,
             },
             defects: vec![
-                defect(
-                    "302-1234567-7654321",
-                    DefectKind::Claim,
-                    Some("A-Z/1"),
-                    true,
-                ),
-                defect(
-                    "302-1234567-7654321",
-                    DefectKind::NegativeFeedback,
-                    None,
-                    true,
-                ),
+                defect("302-1234567-7654321", DefectKind::Claim, Some("A-Z/1"), true),
+                defect("302-1234567-7654321", DefectKind::NegativeFeedback, None, true),
                 defect("ORDER 7", DefectKind::NegativeFeedback, None, false),
-                defect(
-                    "303-0000001-0000002",
-                    DefectKind::Chargeback,
-                    Some("CB-9"),
-                    false,
-                ),
+                defect("303-0000001-0000002", DefectKind::Chargeback, Some("CB-9"), false),
             ],
             headroom: now.rate().headroom(100, 1),
             low_volume: now.rate().is_low_volume(100),
@@ -229,12 +197,7 @@ mod tests {
     }
 
     fn defect(order: &str, kind: DefectKind, reference: Option<&str>, new: bool) -> ListedDefect {
-        ListedDefect {
-            order_id: order.into(),
-            kind,
-            reference: reference.map(Into::into),
-            new,
-        }
+        ListedDefect { order_id: order.into(), kind, reference: reference.map(Into::into), new }
     }
 
     fn value_of(alert: &Alert) -> String {
@@ -252,10 +215,7 @@ mod tests {
     fn the_golden_alert_adds_up() {
         let golden: Value = serde_json::from_str(GOLDEN).unwrap();
         let number = |pointer: &str| golden.pointer(pointer).unwrap().as_i64().unwrap();
-        for (all, parts) in [
-            ("/orders", "orders"),
-            ("/defective_orders", "defective_orders"),
-        ] {
+        for (all, parts) in [("/orders", "orders"), ("/defective_orders", "defective_orders")] {
             let (mfn, afn) = (format!("/mfn/{parts}"), format!("/afn/{parts}"));
             assert_eq!(number(all), number(&mfn) + number(&afn));
         }
@@ -272,18 +232,13 @@ mod tests {
         );
         // Two kinds on one order: the kinds add up to more than the defective orders.
         let kinds = ["negative_feedback", "claim", "chargeback"];
-        let sum: i64 = kinds
-            .iter()
-            .map(|kind| number(&format!("/by_kind/{kind}")))
-            .sum();
+        let sum: i64 = kinds.iter().map(|kind| number(&format!("/by_kind/{kind}"))).sum();
         assert_eq!(sum, number("/defective_orders") + 1);
         // Three orders are listed, one of them with new defects.
         let orders = |only_new: bool| {
             let listed = golden["defects"].as_array().unwrap().iter();
             let listed = listed.filter(|defect| !only_new || defect["new"] == true);
-            let ids: BTreeSet<_> = listed
-                .map(|defect| defect["order_id"].to_string())
-                .collect();
+            let ids: BTreeSet<_> = listed.map(|defect| defect["order_id"].to_string()).collect();
             i64::try_from(ids.len()).unwrap()
         };
         assert_eq!(orders(false), number("/defective_orders"));
@@ -299,11 +254,10 @@ mod tests {
     fn the_id_is_the_hash_that_the_specification_names() {
         let text = "3\u{0}1772368495000\u{0}A2EXAMPLE\"SELLER\u{0}ATVPDKIKX0DER\u{0}all\u{0}live\
                     \u{0}warning\u{0}raised\u{0}";
-        let expected: String = Sha256::digest(text.as_bytes())
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = Sha256::digest(text.as_bytes());
+        // The same as `sha256sum` gives for these bytes.
+        let expected = "bd526aa21ebb2b4247d311bcbf746ec3";
+        assert_eq!(crate::wire::write::hex(&digest[..16]), expected);
         assert_eq!(alert_id(&warning(), ShardNo::new(3)), expected);
         let golden: Value = serde_json::from_str(GOLDEN).unwrap();
         assert_eq!(golden["alert_id"], expected);
@@ -320,11 +274,8 @@ mod tests {
         alert.recovers_on = None;
         alert.defects = Vec::new();
         alert.marketplace_id = "".into();
-        alert.cycle = Some(CycleNote {
-            from: Day::from_number(4),
-            to: Day::from_number(10),
-            streak: 0,
-        });
+        alert.cycle =
+            Some(CycleNote { from: Day::from_number(4), to: Day::from_number(10), streak: 0 });
         let text = value_of(&alert);
         for part in [
             "\"marketplace_id\":\"\",",

@@ -55,28 +55,19 @@ pub fn letter(
 ) -> Letter {
     headers.extend([
         text("__odrwatch.errors.topic", original.topic),
-        text(
-            "__odrwatch.errors.partition",
-            &original.partition.to_string(),
-        ),
+        text("__odrwatch.errors.partition", &original.partition.to_string()),
         text("__odrwatch.errors.offset", &original.offset.to_string()),
         text("__odrwatch.errors.code", cause.reason().as_str()),
         text("__odrwatch.errors.message", &explain(cause)),
     ]);
     let value = original.value;
     if size_bound(original.key, Some(value), &headers) <= max_bytes {
-        return Letter {
-            value: Some(value.to_vec()),
-            headers,
-        };
+        return Letter { value: Some(value.to_vec()), headers };
     }
     let (size, hash) = (value.len(), hex(&Sha256::digest(value)));
     let omitted = format!("size={size} sha256={hash}");
     headers.push(text("__odrwatch.errors.omitted", &omitted));
-    Letter {
-        value: None,
-        headers,
-    }
+    Letter { value: None, headers }
 }
 
 fn text(name: &str, value: &str) -> Header {
@@ -119,9 +110,7 @@ mod tests {
     fn cause() -> DeadLetterCause {
         let limits = Limits::with_partitions(1);
         let mut decoder = Decoder::new();
-        decoder
-            .decode(Topic::Orders, b"{}", None, 0, &limits)
-            .unwrap_err()
+        decoder.decode(Topic::Orders, b"{}", None, 0, &limits).unwrap_err()
     }
 
     const ORIGINAL: Original<'static> = Original {
@@ -134,10 +123,7 @@ mod tests {
 
     #[test]
     fn the_original_stays_and_what_is_known_is_appended_as_text() {
-        let original = vec![
-            ("trace".to_owned(), Some(vec![0, 255])),
-            ("n".to_owned(), None),
-        ];
+        let original = vec![("trace".to_owned(), Some(vec![0, 255])), ("n".to_owned(), None)];
         let letter = letter(&ORIGINAL, original.clone(), cause(), 1000);
         assert_eq!(letter.value.as_deref(), Some(&b"{}"[..]));
         assert_eq!(letter.headers[..2], original);

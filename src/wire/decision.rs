@@ -68,10 +68,7 @@ pub fn write_line(decision: &DecisionLine, out: &mut Vec<u8>) {
 /// Writes the members of a decision.
 pub(super) fn write_members(decision: &DecisionLine, members: &mut Object<'_>) {
     match decision {
-        DecisionLine::Closing {
-            boundary,
-            partitions,
-        } => {
+        DecisionLine::Closing { boundary, partitions } => {
             members.integer("boundary", boundary.number());
             members.objects("partitions", partitions, |item, idle| {
                 item.text("topic", idle.topic.as_str());
@@ -79,12 +76,7 @@ pub(super) fn write_members(decision: &DecisionLine, members: &mut Object<'_>) {
                 item.integer("next_offset", idle.next_offset.get());
             });
         }
-        DecisionLine::RecordTime {
-            topic,
-            partition,
-            offset,
-            record_time,
-        } => {
+        DecisionLine::RecordTime { topic, partition, offset, record_time } => {
             members.text("topic", topic.as_str());
             members.integer("partition", partition.get());
             members.integer("offset", offset.get());
@@ -338,34 +330,13 @@ mod tests {
         for (line, part) in [
             ("{\"boundary\":1}", "not a decision"),
             ("{\"partitions\":[]}", "not a decision"),
-            (
-                "{\"boundary\":1,\"partitions\":[],\"shard\":1}",
-                "not a decision",
-            ),
-            (
-                "{\"boundary\":1,\"partitions\":[],\"x\":1}",
-                "unknown field",
-            ),
-            (
-                "{\"boundary\":\"1970-01-01T00:00:01Z\",\"partitions\":[]}",
-                "multiple of 5000",
-            ),
-            (
-                "{\"boundary\":1.5,\"partitions\":[]}",
-                "an integer or an RFC 3339 time",
-            ),
-            (
-                "{\"boundary\":18446744073709551615,\"partitions\":[]}",
-                "an integer or",
-            ),
-            (
-                "{\"topic\":\"x\",\"partition\":0,\"offset\":1,\"record_time\":1}",
-                "no input topic",
-            ),
-            (
-                "{\"topic\":\"orders\",\"partition\":0,\"offset\":-1,\"record_time\":1}",
-                "negative",
-            ),
+            ("{\"boundary\":1,\"partitions\":[],\"shard\":1}", "not a decision"),
+            ("{\"boundary\":1,\"partitions\":[],\"x\":1}", "unknown field"),
+            ("{\"boundary\":\"1970-01-01T00:00:01Z\",\"partitions\":[]}", "multiple of 5000"),
+            ("{\"boundary\":1.5,\"partitions\":[]}", "an integer or an RFC 3339 time"),
+            ("{\"boundary\":18446744073709551615,\"partitions\":[]}", "an integer or"),
+            ("{\"topic\":\"x\",\"partition\":0,\"offset\":1,\"record_time\":1}", "no input topic"),
+            ("{\"topic\":\"orders\",\"partition\":0,\"offset\":-1,\"record_time\":1}", "negative"),
             ("{\"shard\":-1,\"alerts_from\":1}", "shard"),
             ("{\"shard\":1,\"alerts_from\":1", "EOF"),
         ] {

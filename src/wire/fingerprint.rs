@@ -53,11 +53,7 @@ fn canonical(policy: &Policy, boundary_ms: i64) -> String {
     line("lag_days", lag_days);
     line("min_orders", min_orders);
     for (name, threshold) in [("warning", warning), ("critical", critical)] {
-        let Threshold {
-            raise_bp,
-            clear_bp,
-            min_defects,
-        } = threshold;
+        let Threshold { raise_bp, clear_bp, min_defects } = threshold;
         line(name, &format_args!("{raise_bp}:{clear_bp}:{min_defects}"));
     }
     line("restriction_bp", restriction_bp);

@@ -41,7 +41,7 @@ pub fn partition_of(partitioner: Partitioner, seller: &str, partitions: u32) -> 
     hash % partitions
 }
 
-/// Kafka's variant of MurmurHash2 (`org.apache.kafka.common.utils.Utils.murmur2`).
+/// Kafka's variant of `MurmurHash2` (`org.apache.kafka.common.utils.Utils.murmur2`).
 fn murmur2(bytes: &[u8]) -> u32 {
     const M: u32 = 0x5BD1_E995;
     // Keys are far shorter than 4 GiB, and Java's length is 32 bits wide.
@@ -109,10 +109,7 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(text.as_bytes()), hash.cast_unsigned(), "{text}");
@@ -129,9 +126,6 @@ mod tests {
     fn the_sign_bit_is_dropped_before_the_remainder() {
         let positive = (-973_932_308_i32).cast_unsigned() & 0x7FFF_FFFF;
         assert_eq!(partition_of(Partitioner::Murmur2, "21", 10), positive % 10);
-        assert_eq!(
-            partition_of(Partitioner::Crc32, "123456789", 7),
-            0xCBF4_3926 % 7
-        );
+        assert_eq!(partition_of(Partitioner::Crc32, "123456789", 7), 0xCBF4_3926 % 7);
     }
 }

@@ -168,9 +168,7 @@ impl RawProgress {
             .ok_or_else(|| damaged(format!("boundary_ms {}", self.boundary_ms)))?;
         let topics = self.partitions.each_ref().map(|raw| raw.topic.as_str());
         if topics != Topic::ALL.map(Topic::as_str) {
-            return Err(damaged(
-                "partitions are not the four topics in order".to_owned(),
-            ));
+            return Err(damaged("partitions are not the four topics in order".to_owned()));
         }
         let offsets = self.partitions.iter().map(|raw| raw.next_offset);
         if let Some(negative) = offsets.chain(self.from).find(|offset| *offset < 0) {
@@ -223,10 +221,8 @@ fn is_of(decision: &DecisionLine, this: ShardNo) -> bool {
 }
 
 fn digest_of(text: &str) -> Result<Digest, ProgressError> {
-    let is_hex = text.len() == 32
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex =
+        text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     u128::from_str_radix(text, 16)
         .ok()
         .filter(|_| is_hex)
@@ -243,10 +239,7 @@ mod tests {
     const GOLDEN: &str = include_str!("../../tests/golden/progress.v1.json");
 
     fn position(next: i64, watermark: Option<i64>) -> Position {
-        Position {
-            next: NextOffset::stated(next),
-            watermark: watermark.map(RecordTime::from_ms),
-        }
+        Position { next: NextOffset::stated(next), watermark: watermark.map(RecordTime::from_ms) }
     }
 
     fn progress() -> Progress {
@@ -264,10 +257,7 @@ mod tests {
                 position(0, Some(1_772_368_495_000)),
             ],
             decisions: vec![
-                DecisionLine::AlertsFrom {
-                    shard,
-                    boundary: Boundary::from_number(354_473_690),
-                },
+                DecisionLine::AlertsFrom { shard, boundary: Boundary::from_number(354_473_690) },
                 DecisionLine::RecordTime {
                     topic: Topic::Orders,
                     partition: shard,
@@ -314,9 +304,7 @@ mod tests {
         let closed_ms = 1_772_368_495_000;
         assert_eq!(354_473_699 * 5000, closed_ms);
         let golden = decode(GOLDEN.as_bytes()).unwrap();
-        let watermarks = golden
-            .positions
-            .map(|position| position.watermark.unwrap().ms());
+        let watermarks = golden.positions.map(|position| position.watermark.unwrap().ms());
         assert!(watermarks.iter().all(|watermark| *watermark >= closed_ms));
         let DecisionLine::Closing { partitions, .. } = &golden.decisions[2] else {
             panic!("{:?}", golden.decisions);
@@ -349,18 +337,10 @@ mod tests {
             ("\"version\":1", "\"version\":0", "version 0"),
             ("\"n\":7", "\"n\":0", "n is 0"),
             ("\"n\":7,", "", "missing field `n`"),
-            (
-                "\"topic\":\"orders\",\"next",
-                "\"topic\":\"claims\",\"next",
-                "in order",
-            ),
+            ("\"topic\":\"orders\",\"next", "\"topic\":\"claims\",\"next", "in order"),
             ("\"next_offset\":3", "\"next_offset\":-3", "offset -3"),
             ("\"from\":[5", "\"from\":[-5", "offset -5"),
-            (
-                "\"boundary_ms\":5000",
-                "\"boundary_ms\":7000",
-                "boundary_ms 7000",
-            ),
+            ("\"boundary_ms\":5000", "\"boundary_ms\":7000", "boundary_ms 7000"),
             ("00ab\"", "00aB\"", "32 hexadecimal"),
             ("\"digest\":\"0", "\"digest\":\"", "32 hexadecimal"),
             ("\"digest\":\"0", "\"digest\":\"+", "32 hexadecimal"),

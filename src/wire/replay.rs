@@ -47,9 +47,7 @@ pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
         serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
     if raw.record_time.is_some() {
         // Without this it would pass for a tombstone.
-        return Err(LineError(
-            "this is a recorded decision, and no record".to_owned(),
-        ));
+        return Err(LineError("this is a recorded decision, and no record".to_owned()));
     }
     if raw.offset < 0 {
         return Err(LineError(format!("offset {} is negative", raw.offset)));
@@ -57,11 +55,11 @@ pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
     let value = match (raw.payload, raw.value, raw.payload_base64) {
         (payload, None, None) => payload.map(|bytes| bytes.0),
         (None, value, None) => value.map(|bytes| bytes.0),
-        (None, None, Some(text)) => {
-            Some(Cow::Owned(STANDARD.decode(&text.0).map_err(|error| {
-                LineError(format!("payload_base64 is not base64: {error}"))
-            })?))
-        }
+        (None, None, Some(text)) => Some(Cow::Owned(
+            STANDARD
+                .decode(&text.0)
+                .map_err(|error| LineError(format!("payload_base64 is not base64: {error}")))?,
+        )),
         _ => {
             return Err(LineError(
                 "only one of payload, value and payload_base64 may be given".to_owned(),
@@ -70,9 +68,7 @@ pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
     };
     let timestamp = match (raw.ts, raw.timestamp) {
         (Some(_), Some(_)) => {
-            return Err(LineError(
-                "only one of ts and timestamp may be given".to_owned(),
-            ));
+            return Err(LineError("only one of ts and timestamp may be given".to_owned()));
         }
         (ts, timestamp) => ts.or(timestamp),
     };
@@ -113,7 +109,7 @@ struct RawLine<'a> {
     record_time: Option<IgnoredAny>,
 }
 
-/// A JSON string as the bytes that it stands for. serde_json gives them without a check of
+/// A JSON string as the bytes that it stands for. `serde_json` gives them without a check of
 /// UTF-8, and lone surrogates in their three-byte form, to whoever asks for bytes.
 struct Bytes<'a>(Cow<'a, [u8]>);
 
@@ -163,10 +159,7 @@ mod tests {
         assert_eq!((record.partition, record.offset), (1, 7));
         assert_eq!(record.timestamp_ms, Some(1_772_368_495_000));
         assert_eq!(record.key.as_deref(), Some(&b"S1"[..]));
-        assert_eq!(
-            record.value.as_deref(),
-            Some(&br#"{"seller_id":"S1","x":"\u00e9"}"#[..])
-        );
+        assert_eq!(record.value.as_deref(), Some(&br#"{"seller_id":"S1","x":"\u00e9"}"#[..]));
         // Nothing is copied that has no escapes.
         assert!(matches!(record.topic, Cow::Borrowed(_)));
         assert!(matches!(record.key, Some(Cow::Borrowed(_))));
@@ -243,32 +236,14 @@ mod tests {
             (r#"{"topic":"t","partition":-1,"offset":0}"#, "u32"),
             (r#"{"topic":"t","partition":0,"offset":-1}"#, "negative"),
             (r#"{"topic":"t","partition":0,"offset":1.0}"#, "i64"),
-            (
-                r#"{"topic":"t","partition":0,"offset":0,"payload":{}}"#,
-                "a string",
-            ),
-            (
-                r#"{"topic":"t","partition":0,"offset":0,"payload":"","value":""}"#,
-                "only one",
-            ),
-            (
-                r#"{"topic":"t","partition":0,"offset":0,"ts":1,"timestamp":1}"#,
-                "only one",
-            ),
-            (
-                r#"{"topic":"t","partition":0,"offset":0,"payload_base64":"?"}"#,
-                "base64",
-            ),
-            (
-                r#"{"topic":"t","partition":0,"offset":0,"offset":0}"#,
-                "duplicate",
-            ),
+            (r#"{"topic":"t","partition":0,"offset":0,"payload":{}}"#, "a string"),
+            (r#"{"topic":"t","partition":0,"offset":0,"payload":"","value":""}"#, "only one"),
+            (r#"{"topic":"t","partition":0,"offset":0,"ts":1,"timestamp":1}"#, "only one"),
+            (r#"{"topic":"t","partition":0,"offset":0,"payload_base64":"?"}"#, "base64"),
+            (r#"{"topic":"t","partition":0,"offset":0,"offset":0}"#, "duplicate"),
             (r#"{"topic":"\ud800","partition":0,"offset":0}"#, "UTF-8"),
             (r#"{"topic":"t","partition":0,"offset":0} {}"#, "trailing"),
-            (
-                r#"{"topic":"t","partition":0,"offset":0,"record_time":1}"#,
-                "decision",
-            ),
+            (r#"{"topic":"t","partition":0,"offset":0,"record_time":1}"#, "decision"),
         ] {
             let error = parse_line(line.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

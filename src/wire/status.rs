@@ -43,15 +43,11 @@ pub fn write_value(status: &Status, out: &mut Vec<u8>) -> bool {
             item.text("scope", scope.as_str());
             item.text("view", view.as_str());
         });
-        value.objects(
-            "streaks",
-            &standing.streaks,
-            |item, (scope, view, streak)| {
-                item.text("scope", scope.as_str());
-                item.text("view", view.as_str());
-                item.integer("streak", *streak);
-            },
-        );
+        value.objects("streaks", &standing.streaks, |item, (scope, view, streak)| {
+            item.text("scope", scope.as_str());
+            item.text("view", view.as_str());
+            item.integer("streak", *streak);
+        });
     });
     true
 }
@@ -119,12 +115,7 @@ mod tests {
     use crate::domain::time::Day;
 
     fn counts(orders: u32, defective: u32) -> Counts {
-        Counts {
-            orders,
-            defective,
-            provisional_only: 0,
-            by_kind: [defective, 1, 0],
-        }
+        Counts { orders, defective, provisional_only: 0, by_kind: [defective, 1, 0] }
     }
 
     fn status(mfn: Counts) -> Status {
@@ -139,10 +130,7 @@ mod tests {
                 min_orders: 1,
                 windows: View::ALL.map(|view| policy.view_days(view, as_of)),
                 counts: [[mfn, counts(0, 0)], [counts(50, 0), counts(1, 1)]],
-                headroom: [
-                    mfn.rate().headroom(100, 1),
-                    counts(51, 1).rate().headroom(100, 1),
-                ],
+                headroom: [mfn.rate().headroom(100, 1), counts(51, 1).rate().headroom(100, 1)],
                 recovers_on: [Some(as_of.plus(3)), None],
                 active: vec![(AlertKind::Warning, Scope::All, View::Live)],
                 streaks: vec![(Scope::All, View::Live, 2)],
@@ -187,25 +175,13 @@ mod tests {
         let live = &value["views"]["live"];
         assert_eq!(live["orderDefectRate"]["mfn"], block);
         assert_eq!(live["orderDefectRate"]["afn"]["rate"], Value::Null);
-        assert_eq!(
-            live["headroom"],
-            json!({"defects_left": 0, "orders_needed": 100})
-        );
+        assert_eq!(live["headroom"], json!({"defects_left": 0, "orders_needed": 100}));
         assert_eq!(live["recovers_on"], "2026-03-04");
         let official = &value["views"]["official"]["orderDefectRate"]["afn"];
-        assert_eq!(
-            official["reportingDateRange"]["reportingDateTo"],
-            "2026-02-14T23:59Z"
-        );
+        assert_eq!(official["reportingDateRange"]["reportingDateTo"], "2026-02-14T23:59Z");
         assert_eq!(official["fulfillmentType"], "afn");
-        assert_eq!(
-            value["active"],
-            json!([{"kind": "warning", "scope": "all", "view": "live"}])
-        );
-        assert_eq!(
-            value["streaks"],
-            json!([{"scope": "all", "view": "live", "streak": 2}])
-        );
+        assert_eq!(value["active"], json!([{"kind": "warning", "scope": "all", "view": "live"}]));
+        assert_eq!(value["streaks"], json!([{"scope": "all", "view": "live", "streak": 2}]));
         assert_eq!(value["boundary"], "2026-03-01T12:34:55.000Z");
     }
 

@@ -36,12 +36,7 @@ mod tests {
             scope: Scope::Mfn,
             view: View::Official,
             as_of: Day::from_number(0),
-            counts: Counts {
-                orders: 10,
-                defective: 2,
-                provisional_only: 1,
-                by_kind: [1, 2, 0],
-            },
+            counts: Counts { orders: 10, defective: 2, provisional_only: 1, by_kind: [1, 2, 0] },
         };
         write_line(&total, &mut out);
         assert_eq!(

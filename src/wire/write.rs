@@ -1,6 +1,6 @@
 //! Writing JSON without spaces: members in the order of the calls, straight into the output.
 //!
-//! Invariant: commas and brackets are right whatever the calls; strings are escaped as serde_json
+//! Invariant: commas and brackets are right whatever the calls; strings are escaped as `serde_json`
 //! does. Names are constants of ours that need no escaping. Absent on purpose: a tree of values.
 
 use std::fmt::Display;
@@ -20,10 +20,7 @@ pub(super) struct Object<'o> {
 /// Writes an object whose members `fill` writes.
 pub(super) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
     out.push(b'{');
-    fill(&mut Object {
-        out,
-        is_empty: true,
-    });
+    fill(&mut Object { out, is_empty: true });
     out.push(b'}');
 }
 
@@ -50,10 +47,7 @@ fn token(out: &mut Vec<u8>, value: impl Display) {
 
 impl Object<'_> {
     fn name(&mut self, name: &'static str) -> &mut Vec<u8> {
-        debug_assert!(
-            name.bytes()
-                .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
-        );
+        debug_assert!(name.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\'));
         if !self.is_empty {
             self.out.push(b',');
         }

@@ -94,25 +94,20 @@ impl fmt::Display for DeadLetterCause {
             }
             Fault::Duplicate(field) | Fault::Missing(field) => out.write_str(field.as_str()),
             Fault::NotAnObject => out.write_str("the value is not a JSON object"),
-            Fault::Bad(field) => write!(
-                out,
-                "{}: expected {}",
-                field.as_str(),
-                field.expected(self.topic)
-            ),
+            Fault::Bad(field) => {
+                write!(out, "{}: expected {}", field.as_str(), field.expected(self.topic))
+            }
             Fault::Misrouted { expected } => {
                 write!(out, "seller_id belongs to partition {expected}")
             }
             Fault::NoTimestamp => out.write_str("the record has no timestamp"),
             Fault::EventTimeTooEarly => out.write_str("event_time: before 2000-01-01"),
-            Fault::EventTimeTooLate { ahead_ms } => write!(
-                out,
-                "event_time: more than {ahead_ms} ms later than the record's timestamp"
-            ),
-            Fault::PurchaseInFuture { ahead_ms } => write!(
-                out,
-                "purchase_date: more than {ahead_ms} ms later than the event time"
-            ),
+            Fault::EventTimeTooLate { ahead_ms } => {
+                write!(out, "event_time: more than {ahead_ms} ms later than the record's timestamp")
+            }
+            Fault::PurchaseInFuture { ahead_ms } => {
+                write!(out, "purchase_date: more than {ahead_ms} ms later than the event time")
+            }
         }
     }
 }

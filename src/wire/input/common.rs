@@ -29,13 +29,7 @@ impl<'a> Common<'a> {
             .unwrap_or(MarketplaceId::ABSENT);
         let order = fields.required(Field::OrderId, OrderId::new)?;
         let purchase_time = fields.time(Field::PurchaseDate)?;
-        Ok(Self {
-            seller,
-            marketplace,
-            order,
-            event_time,
-            purchase_time,
-        })
+        Ok(Self { seller, marketplace, order, event_time, purchase_time })
     }
 
     /// The event of a defect topic.

@@ -7,18 +7,12 @@ use super::field::Field;
 use super::fields::Fields;
 
 /// What a record of this topic must have.
-pub(super) const REQUIRED: [Field; 4] = [
-    Field::SellerId,
-    Field::OrderId,
-    Field::Rating,
-    Field::Status,
-];
+pub(super) const REQUIRED: [Field; 4] =
+    [Field::SellerId, Field::OrderId, Field::Rating, Field::Status];
 
 /// Reads what is this topic's own.
 pub(super) fn read(fields: &Fields<'_>) -> Result<DefectFact, Fault> {
-    let rating = fields
-        .number(Field::Rating)?
-        .ok_or(Fault::Missing(Field::Rating))?;
+    let rating = fields.number(Field::Rating)?.ok_or(Fault::Missing(Field::Rating))?;
     let rating = rating_of(rating).ok_or(Fault::Bad(Field::Rating))?;
     fields.text(Field::Comment)?;
     let status = fields.required(Field::Status, status)?;

@@ -257,14 +257,7 @@ pub(super) mod tests {
                 let found = Field::of_name(name.as_bytes(), topic);
                 assert_eq!(found, field.is_on(topic).then_some(field));
             }
-            for name in [
-                "",
-                "Seller_Id",
-                "seller_id ",
-                "RATING",
-                "sellerid",
-                "EventTime",
-            ] {
+            for name in ["", "Seller_Id", "seller_id ", "RATING", "sellerid", "EventTime"] {
                 assert_eq!(Field::of_name(name.as_bytes(), topic), None);
             }
             assert_eq!(ALL.iter().filter(|field| field.is_on(topic)).count(), 9);

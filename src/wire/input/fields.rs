@@ -66,10 +66,7 @@ impl<'a> Fields<'a> {
 
     /// Checks that all of these are there; the first one that is not is the fault.
     pub(super) fn require(&self, fields: &[Field]) -> Result<(), Fault> {
-        match fields
-            .iter()
-            .find(|field| self.0[field.index()] == Token::Null)
-        {
+        match fields.iter().find(|field| self.0[field.index()] == Token::Null) {
             Some(field) => Err(Fault::Missing(*field)),
             None => Ok(()),
         }

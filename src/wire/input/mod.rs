@@ -14,6 +14,8 @@ mod common;
 mod feedback;
 mod field;
 mod fields;
+#[cfg(test)]
+mod mutations;
 mod order;
 #[cfg(test)]
 mod reference;
@@ -73,9 +75,7 @@ impl Decoder {
     /// A decoder without memory yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            scratch: String::new(),
-        }
+        Self { scratch: String::new() }
     }
 
     /// Decodes the value of a record of a topic and partition, whose record time is given.
@@ -142,9 +142,7 @@ const fn required(topic: Topic) -> &'static [Field] {
 #[inline]
 fn text_of<'a>(value: &'a [u8], limits: &Limits) -> Result<&'a str, Fault> {
     if value.len() > limits.max_record_bytes {
-        return Err(Fault::TooLarge {
-            limit: limits.max_record_bytes,
-        });
+        return Err(Fault::TooLarge { limit: limits.max_record_bytes });
     }
     match value.first() {
         None => Err(Fault::Empty),
@@ -158,16 +156,8 @@ fn check_partition(common: &Common<'_>, partition: u32, limits: &Limits) -> Resu
     if limits.partitioner == Partitioner::Off {
         return Ok(());
     }
-    let expected = partition_of(
-        limits.partitioner,
-        common.seller.as_str(),
-        limits.partitions,
-    );
-    if expected == partition {
-        Ok(())
-    } else {
-        Err(Fault::Misrouted { expected })
-    }
+    let expected = partition_of(limits.partitioner, common.seller.as_str(), limits.partitions);
+    if expected == partition { Ok(()) } else { Err(Fault::Misrouted { expected }) }
 }
 
 #[inline]
@@ -182,16 +172,12 @@ fn check_times(
         return Err(Fault::EventTimeTooEarly);
     }
     if event_ms > record_time.ms().saturating_add(limits.max_ahead_ms) {
-        return Err(Fault::EventTimeTooLate {
-            ahead_ms: limits.max_ahead_ms,
-        });
+        return Err(Fault::EventTimeTooLate { ahead_ms: limits.max_ahead_ms });
     }
     let latest_purchase = event_ms.saturating_add(limits.purchase_ahead_ms);
     match common.purchase_time {
         Some(purchase) if topic == Topic::Orders && purchase.ms() > latest_purchase => {
-            Err(Fault::PurchaseInFuture {
-                ahead_ms: limits.purchase_ahead_ms,
-            })
+            Err(Fault::PurchaseInFuture { ahead_ms: limits.purchase_ahead_ms })
         }
         _ => Ok(()),
     }

@@ -23,9 +23,7 @@ pub(super) fn read<'a>(fields: &Fields<'a>, common: &Common<'a>) -> Result<Event
         marketplace: common.marketplace,
         order: common.order,
         event_time: common.event_time,
-        purchase_time: common
-            .purchase_time
-            .ok_or(Fault::Missing(Field::PurchaseDate))?,
+        purchase_time: common.purchase_time.ok_or(Fault::Missing(Field::PurchaseDate))?,
         channel: fields.required(Field::FulfillmentChannel, channel)?,
         status: fields.required(Field::OrderStatus, status)?,
         buy_shipping: fields.flag(Field::BuyShipping)?,

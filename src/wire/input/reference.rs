@@ -1,6 +1,6 @@
 //! A second decoder, slow and plain, that the real one is compared with.
 //!
-//! It shares no code with it: the grammar and the strings are serde_json's, the dates are jiff's,
+//! It shares no code with it: the grammar and the strings are `serde_json`'s, the dates are jiff's,
 //! and the fields and their values are one table.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -34,11 +34,7 @@ fn table(topic: Topic) -> Vec<Row> {
         (&["seller_id", "SellerId"], true, Id),
         (&["marketplace_id", "MarketplaceId"], false, Marketplace),
         (&["order_id", "AmazonOrderId"], true, Id),
-        (
-            &["purchase_date", "PurchaseDate"],
-            topic == Topic::Orders,
-            Time,
-        ),
+        (&["purchase_date", "PurchaseDate"], topic == Topic::Orders, Time),
     ];
     match topic {
         Topic::Orders => rows.extend::<[Row; 4]>([
@@ -71,13 +67,7 @@ fn table(topic: Topic) -> Vec<Row> {
             (
                 &["status"],
                 true,
-                OneOf(&[
-                    "posted",
-                    "updated",
-                    "withdrawn",
-                    "struck_through",
-                    "removed",
-                ]),
+                OneOf(&["posted", "updated", "withdrawn", "struck_through", "removed"]),
             ),
             (&["response_time"], false, Time),
         ]),
@@ -103,11 +93,7 @@ fn table(topic: Topic) -> Vec<Row> {
         Topic::Chargebacks => rows.extend::<[Row; 4]>([
             (&["chargeback_id"], false, Id),
             (&["reason"], false, OneOf(&["service", "fraud"])),
-            (
-                &["status"],
-                true,
-                OneOf(&["opened", "under_review", "lost", "won", "reversed"]),
-            ),
+            (&["status"], true, OneOf(&["opened", "under_review", "lost", "won", "reversed"])),
             (&["odr_impact"], false, Flag),
         ]),
     }
@@ -202,11 +188,7 @@ fn time_of(text: &str) -> Option<i64> {
         i8::try_from(number(&text[8..10])?).ok()?,
     )
     .ok()?;
-    let clock = [
-        number(&text[11..13])?,
-        number(&text[14..16])?,
-        number(&text[17..19])?,
-    ];
+    let clock = [number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?];
     let mut rest = &text[19..];
     let mut ms = 0;
     if let Some(after) = rest.strip_prefix('.') {
@@ -288,21 +270,13 @@ pub(super) fn decode(
     if found.iter().any(|values| values.len() > 1) {
         return Err(DeadReason::DuplicateKey);
     }
-    let present: Vec<Option<&str>> = found
-        .iter()
-        .map(|values| values.first().copied().filter(|raw| *raw != "null"))
-        .collect();
+    let present: Vec<Option<&str>> =
+        found.iter().map(|values| values.first().copied().filter(|raw| *raw != "null")).collect();
     let both = rows.iter().zip(&present);
-    if both
-        .clone()
-        .any(|((_, required, _), raw)| *required && raw.is_none())
-    {
+    if both.clone().any(|((_, required, _), raw)| *required && raw.is_none()) {
         return Err(DeadReason::MissingField);
     }
-    if both
-        .clone()
-        .any(|((.., kind), raw)| raw.is_some_and(|raw| !holds(kind, raw)))
-    {
+    if both.clone().any(|((.., kind), raw)| raw.is_some_and(|raw| !holds(kind, raw))) {
         return Err(DeadReason::BadValue);
     }
     let get = |name: &str| {
@@ -339,10 +313,7 @@ fn event<'a>(
     let purchase_time = time("purchase_date");
     let marketplace = text("marketplace_id").unwrap_or_default();
     let order = text("order_id").unwrap();
-    let (seller, order) = (
-        SellerId::new(&seller).unwrap(),
-        OrderId::new(&order).unwrap(),
-    );
+    let (seller, order) = (SellerId::new(&seller).unwrap(), OrderId::new(&order).unwrap());
     if topic == Topic::Orders {
         let purchase_time = purchase_time.unwrap();
         if purchase_time.ms() > event_time.ms() + limits.purchase_ahead_ms {
@@ -400,13 +371,7 @@ fn fact(
                 FeedbackStatus::Withdrawn,
                 FeedbackStatus::StruckThrough,
                 FeedbackStatus::Removed,
-            ][rank(&[
-                "posted",
-                "updated",
-                "withdrawn",
-                "struck_through",
-                "removed",
-            ])],
+            ][rank(&["posted", "updated", "withdrawn", "struck_through", "removed"])],
             rating: rating.unwrap().parse().unwrap(),
         },
         Topic::Claims => DefectFact::Claim {
