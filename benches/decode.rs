@@ -14,6 +14,9 @@ const NOW_MS: i64 = 1_772_368_496_000;
 /// Different records, so that no branch is learned by heart: some megabytes.
 const RECORDS: u32 = 16_384;
 
+/// Makes the record of a number.
+type Make = fn(u32) -> Vec<u8>;
+
 fn order(number: u32) -> Vec<u8> {
     let (a, b) = (number.wrapping_mul(2_654_435_761), number.wrapping_mul(40_503));
     let seller = format!("A{:013}", u64::from(a % 60_000) * 7_919_371);
@@ -79,7 +82,7 @@ fn decode(criterion: &mut Criterion) {
     let limits = Limits { partitioner: Partitioner::Murmur2, ..Limits::with_partitions(1) };
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(1));
-    let inputs: [(&str, Topic, fn(u32) -> Vec<u8>); 2] =
+    let inputs: [(&str, Topic, Make); 2] =
         [("order", Topic::Orders, order), ("feedback", Topic::Feedback, feedback)];
     for (name, topic, make) in inputs {
         let records: Vec<Vec<u8>> = (0..RECORDS).map(make).collect();
