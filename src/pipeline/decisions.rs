@@ -41,7 +41,8 @@ impl Recorded {
             }
             DecisionLine::RecordTime { topic, partition, offset, record_time } => {
                 if *partition == shard {
-                    self.times[topic.index()].insert(*offset, *record_time);
+                    // A time that was decided once holds.
+                    self.times[topic.index()].entry(*offset).or_insert(*record_time);
                 }
             }
             DecisionLine::AlertsFrom { shard: of, boundary } => {

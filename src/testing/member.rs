@@ -2,7 +2,7 @@
 //!
 //! Invariants: it knows of the logs only what a client would (the end of a log as of its last
 //! fetch, an assignment as of its last poll), so that stale knowledge shows; it reads
-//! read_committed; after a failed commit it refuses to commit until it reconnects. Misuse that no
+//! `read_committed`; after a failed commit it refuses to commit until it reconnects. Misuse that no
 //! broker can answer (reading what is not assigned) is a bug of the worker and panics. Absent on
 //! purpose: background threads; fetching happens in `read` and `poll_group`.
 
