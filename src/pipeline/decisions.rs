@@ -17,8 +17,6 @@ pub struct Recorded {
     closings: [VecDeque<(NextOffset, Boundary)>; 4],
     times: [BTreeMap<Offset, RecordTime>; 4],
     alerts_from: Option<Boundary>,
-    /// The largest boundary that was closed by decision.
-    last_closing: Option<Boundary>,
 }
 
 impl Recorded {
@@ -39,7 +37,6 @@ impl Recorded {
                 for idle in partitions.iter().filter(|idle| idle.partition == shard) {
                     let closings = &mut self.closings[idle.topic.index()];
                     closings.push_back((idle.next_offset, *boundary));
-                    self.last_closing = self.last_closing.max(Some(*boundary));
                 }
             }
             DecisionLine::RecordTime { topic, partition, offset, record_time } => {
@@ -61,12 +58,6 @@ impl Recorded {
     #[must_use]
     pub const fn alerts_from(&self) -> Option<Boundary> {
         self.alerts_from
-    }
-
-    /// The largest boundary that was closed by decision.
-    #[must_use]
-    pub const fn last_closing(&self) -> Option<Boundary> {
-        self.last_closing
     }
 
     /// Applies what was decided at positions up to `next` of a partition.

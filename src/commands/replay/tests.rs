@@ -1,0 +1,1 @@
+//! Reading several files: in which order, and what is refused.
