@@ -3,12 +3,12 @@
 use tracing::{info, warn};
 
 use super::args::{GlobalArgs, RunArgs};
-use super::cluster;
+use super::cluster::{kafka_config, topics_failure};
 use super::failure::Failure;
 use super::service::{self, Service};
 use super::start;
 use crate::config::{AlertsFrom, Config};
-use crate::kafka::{KafkaBroker, TopicFacts};
+use crate::kafka::{self, KafkaBroker, TopicFacts};
 use crate::pipeline::worker::{StartRule, WorkerConfig};
 use crate::telemetry::health::WorkerNo;
 use crate::wire::fingerprint::policy_fingerprint;
@@ -20,7 +20,8 @@ use crate::wire::fingerprint::policy_fingerprint;
 pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
-    let facts = cluster::check(&config)?;
+    let facts = kafka::check_topics(&kafka_config(&config.kafka, 0), config.policy.horizon_days())
+        .map_err(topics_failure)?;
     let service = service_of(&config, facts.partitions);
     service::serve(&service, connector(&config, facts), Vec::new())
 }
@@ -35,12 +36,8 @@ pub fn connector(
         warn!("{warning}");
     }
     info!(partitions = facts.partitions, group = config.kafka.group, "the topics are fit");
-    let kafka = cluster::settings(config);
-    move |worker| {
-        let mut kafka = kafka.clone();
-        kafka.worker = worker;
-        KafkaBroker::connect(&kafka, &facts)
-    }
+    let kafka = config.kafka.clone();
+    move |worker| KafkaBroker::connect(&kafka_config(&kafka, worker), &facts)
 }
 
 /// The service that a configuration describes, over inputs of so many partitions.

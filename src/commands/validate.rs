@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::args::ValidateArgs;
+use super::args::{GlobalArgs, ValidateArgs};
 use super::failure::Failure;
 use super::{output, start, topics};
 use crate::config::{AlertsFrom, Config, Sources, policy_fingerprint};
@@ -12,11 +12,12 @@ use crate::domain::event::Topic;
 ///
 /// # Errors
 /// 78 where there are mistakes, in the configuration or in the topics; the broker's own.
-pub fn run(args: &ValidateArgs) -> Result<(), Failure> {
+pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let sources = Sources { without_secrets: args.no_environment, ..start::sources(&args.config) };
     let config = start::load(&sources)?;
     let mut text = summary(&config);
     if !args.no_environment {
+        start::start_logs(global, &config.log)?;
         text.push_str(&topics::findings(&config)?);
     }
     output::print(text.as_bytes())
