@@ -23,7 +23,8 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let facts = kafka::check_topics(&kafka_config(&config.kafka, 0), config.policy.horizon_days())
         .map_err(topics_failure)?;
     let service = service_of(&config, facts.partitions);
-    service::serve(&service, connector(&config, facts), Vec::new())
+    let listener = service::listen(config.http.listen)?;
+    service::serve(&service, listener, connector(&config, facts), Vec::new())
 }
 
 /// What gives each worker its connection to the cluster.
@@ -65,5 +66,5 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         owner: Some(config.http.listen.to_string()),
         shard,
     };
-    Service { worker, workers: engine.workers, listen: config.http.listen, stop_after: None }
+    Service { worker, workers: engine.workers, board: None, stop_after: None }
 }

@@ -8,7 +8,8 @@
 //! Reading order: [`time`] and [`ids`], [`event`] (what comes in), [`policy`] (what counts),
 //! [`rate`] (exact arithmetic), [`orders`] and [`defects`] (merged facts), [`window`] (daily
 //! buckets and running totals), [`boundary`] (which records belong together), [`alerts`] (levels,
-//! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out).
+//! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
+//! (who is close to an alert).
 
 pub(crate) mod accounts;
 pub(crate) mod alerts;
@@ -23,6 +24,7 @@ pub mod ids;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
+pub mod risk;
 pub mod shard;
 pub mod time;
 pub mod window;

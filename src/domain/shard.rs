@@ -97,21 +97,6 @@ pub(crate) enum Alerting {
     On,
 }
 
-/// How many accounts are in which band, over the live view and both channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bands {
-    /// Below the warning threshold with room left.
-    pub good: u64,
-    /// Not above the warning threshold, but one more defective order would be.
-    pub watch: u64,
-    /// Above the warning threshold.
-    pub warning: u64,
-    /// Above the critical threshold.
-    pub critical: u64,
-    /// No rate.
-    pub none: u64,
-}
-
 /// What a shard holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -450,47 +435,6 @@ impl Shard {
             + self.book.odd_ids.bytes()
             + pending;
         (index, index + rest)
-    }
-
-    /// The accounts by band.
-    #[must_use]
-    pub fn bands(&self) -> Bands {
-        let mut bands = Bands::default();
-        let policy = &self.book.policy;
-        for (_, account) in self.book.accounts.iter() {
-            let rate = account.counts(View::Live, Scope::All).rate();
-            let above = |threshold: super::policy::Threshold| {
-                rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders)
-            };
-            let warning = policy.warning;
-            let band = if rate.orders < policy.min_orders {
-                &mut bands.none
-            } else if above(policy.critical) {
-                &mut bands.critical
-            } else if above(warning) {
-                &mut bands.warning
-            } else if rate.defective > 0
-                && rate.headroom(warning.raise_bp, warning.min_defects).defects_left == 0
-            {
-                &mut bands.watch
-            } else {
-                &mut bands.good
-            };
-            *band += 1;
-        }
-        bands
-    }
-
-    /// Alerts that are up, by kind.
-    #[must_use]
-    pub fn active_alerts(&self) -> [u64; 3] {
-        let mut active = [0; 3];
-        for (_, account) in self.book.accounts.iter() {
-            for (kind, bits) in active.iter_mut().zip([0, 6, 12]) {
-                *kind += u64::from((account.levels.bits() >> bits & 63).count_ones());
-            }
-        }
-        active
     }
 
     /// The numbers of every account, scope and view that has orders, in the order of names.

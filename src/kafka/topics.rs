@@ -271,6 +271,11 @@ impl Cluster {
         }
     }
 
+    /// The client that asks.
+    pub(super) fn consumer(&self) -> &BaseConsumer<Witness> {
+        &self.consumer
+    }
+
     /// The client for administration, and what its futures are waited for with.
     pub(super) fn admin(&self) -> (&AdminClient<Witness>, &tokio::runtime::Runtime) {
         (&self.admin, &self.runtime)

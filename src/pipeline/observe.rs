@@ -35,7 +35,7 @@ pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLengt
     let (held, bands) = (slot.shard.held(), slot.shard.bands());
     let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     slot.metrics.set_held(Held {
-        accounts: [bands.good, bands.watch, bands.warning, bands.critical, bands.none],
+        accounts: bands,
         active_alerts: slot.shard.active_alerts(),
         orders: count(held.orders),
         orphans: count(held.orphans),

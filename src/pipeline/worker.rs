@@ -19,6 +19,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::batch::{self, Identity};
+use super::board::{Board, Publisher};
 use super::idle::{self, IdleRules, Question};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
@@ -108,6 +109,7 @@ pub struct Worker<B> {
     reconnect: Option<Reconnect>,
     clock_skew_ms: Option<i64>,
     events: Vec<GroupEvent>,
+    publisher: Publisher,
 }
 
 impl<B> std::fmt::Debug for Worker<B> {
@@ -163,8 +165,14 @@ impl<B: Broker> Worker<B> {
             reconnect: None,
             clock_skew_ms: None,
             events: Vec::new(),
+            publisher: Publisher::default(),
             broker,
         }
+    }
+
+    /// Lets the worker write down on a board what others may see of its shards.
+    pub fn publish_on(&mut self, board: Arc<Board>) {
+        self.publisher = Publisher::on(board);
     }
 
     /// Takes one turn; tells whether there was anything to do.
@@ -188,6 +196,7 @@ impl<B: Broker> Worker<B> {
         self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
         did |= self.commit_if_due(now)?;
         self.refresh_gauges(now);
+        self.publisher.publish(self.slots.values(), self.identity.length, now);
         Ok(did)
     }
 
