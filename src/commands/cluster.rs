@@ -92,12 +92,15 @@ mod tests {
         assert_eq!(kafka.topics.input(Topic::Orders), "o");
         assert_eq!(kafka.properties["client.rack"], "r");
         assert_eq!(kafka.transaction_timeout_ms, 60_000);
-        assert_eq!(KafkaConfig::new("localhost:9092", "odrwatch", "host"), KafkaConfig {
-            worker: 0,
-            properties: std::collections::BTreeMap::new(),
-            topics: TopicNames::default(),
-            ..kafka
-        });
+        assert_eq!(
+            KafkaConfig::new("localhost:9092", "odrwatch", "host"),
+            KafkaConfig {
+                worker: 0,
+                properties: std::collections::BTreeMap::new(),
+                topics: TopicNames::default(),
+                ..kafka
+            }
+        );
     }
 
     #[test]
