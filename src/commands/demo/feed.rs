@@ -63,7 +63,7 @@ impl Feeder {
         let started_ms = self.clock.now().mono_ms;
         let mut progress = Progress::new("writing the history", Some(total), started_ms);
         let mut written = 0;
-        while let Some(record) = self.market.next() {
+        for record in self.market.by_ref() {
             if written % BATCH == 0 {
                 let now = self.clock.now();
                 if shutdown.is_asked() {

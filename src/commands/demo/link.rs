@@ -16,7 +16,7 @@ const AT_ONCE: usize = 1_000;
 #[derive(Debug)]
 pub enum Feed {
     Memory(Cluster),
-    Kafka(kafka::Feed),
+    Kafka(Box<kafka::Feed>),
 }
 
 impl Feed {

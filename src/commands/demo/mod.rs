@@ -64,8 +64,10 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
     }
     let (listener, taken) = listen(args.http, config.http.listen)?;
     config.http.listen = listener.local_addr().unwrap_or(config.http.listen);
-    let out = Out::new(global.color);
-    if out.write(&introduction(args, &config, taken, &out))?.is_err() {
+    let mut out = Out::new(global.color);
+    let introduction = introduction(args, &config, taken, &out);
+    out.write(&introduction)?;
+    if out.is_gone() {
         return Ok(());
     }
     let demo = Demo { args, config: &config, clock, began_ms, listener, out };
@@ -121,7 +123,7 @@ impl Demo<'_> {
         let kafka = kafka_config(&config.kafka, 0);
         let feed = kafka::Feed::connect(&kafka).map_err(source_failure)?;
         let tail = kafka::AlertTail::connect(&kafka, PARTITIONS).map_err(source_failure)?;
-        self.serve(connector(config, facts), Feed::Kafka(feed), Tail::Kafka(tail))?;
+        self.serve(connector(config, facts), Feed::Kafka(Box::new(feed)), Tail::Kafka(tail))?;
         topics::delete(config);
         Ok(())
     }
@@ -142,7 +144,6 @@ impl Demo<'_> {
             stage: Arc::clone(&stage),
             names: Names::of_cast(market.cast()),
             policy: config.policy.clone(),
-            history_days: args.history_days,
             stop_after: args.for_seconds.map(Duration::from_secs),
             clock,
         };
@@ -173,9 +174,10 @@ fn market(args: &DemoArgs, config: &Config, now_ms: i64) -> Market {
 
 /// What is said before anything else.
 fn introduction(args: &DemoArgs, config: &Config, taken: Option<SocketAddr>, out: &Out) -> String {
-    let title =
-        "odrwatch demo: a synthetic market. All sellers, orders and complaints are invented.";
-    let mut text = out.wrap(&out.paint(title, out::Colour::Bold), 0) + "\n\n";
+    let title = "odrwatch demo on synthetic data: sellers, orders and complaints are invented.";
+    let title = out.wrap(title, 0);
+    let title = title.lines().map(|line| out.paint(line, out::Colour::Bold) + "\n");
+    let mut text = title.collect::<String>() + "\n";
     let broker = match &args.kafka {
         Some(bootstrap) => format!("Kafka at {bootstrap}, topics {}-*", config.kafka.group),
         None => "in memory (for a real one: odrwatch demo --kafka HOST:PORT)".to_owned(),

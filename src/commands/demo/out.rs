@@ -1,8 +1,8 @@
 //! The demo's side of the standard output stream: lines, their width and their colours.
 //!
 //! Invariants: on a terminal no line is wider than it; elsewhere a line is never broken, so that
-//! it can be searched for; colours are only what the caller allowed. A reader that has gone shows
-//! as [`Gone`], which is no failure.
+//! it can be searched for; colours are only what the caller allowed. A reader that has gone is no
+//! failure: nothing more is written, and the caller sees it.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -16,10 +16,6 @@ const WIDE: usize = 120;
 
 /// A narrower terminal is not written for.
 const NARROWEST: usize = 60;
-
-/// Nobody reads the output any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
 
 /// The colours in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +46,7 @@ impl Colour {
 pub struct Out {
     is_terminal: bool,
     colours: bool,
+    is_gone: bool,
 }
 
 impl Out {
@@ -61,7 +58,7 @@ impl Out {
             ColorChoice::Never => false,
             ColorChoice::Auto => is_terminal && !is_colour_unwanted(),
         };
-        Self { is_terminal, colours }
+        Self { is_terminal, colours, is_gone: false }
     }
 
     /// Whether colours may be used.
@@ -90,15 +87,26 @@ impl Out {
         if self.is_terminal { wrap(line, self.width(), indent) } else { line.to_owned() }
     }
 
-    /// Writes text that ends with a line end, at once.
+    /// Whether nobody reads the output any more.
+    pub const fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// Writes text at once.
     ///
     /// # Errors
-    /// 69 where the stream cannot be written; `Ok(Err(Gone))` where nobody reads it.
-    pub fn write(&self, text: &str) -> Result<Result<(), Gone>, Failure> {
+    /// 69 where the stream cannot be written though somebody reads it.
+    pub fn write(&mut self, text: &str) -> Result<(), Failure> {
+        if self.is_gone {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(Ok(())),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Err(Gone)),
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.is_gone = true;
+                Ok(())
+            }
             Err(error) => Err(Failure::new(ExitCode::Unavailable, error)
                 .during("cannot write the standard output")),
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::alert::{AlertValue, Counts, Kind, State};
 use super::link::Tail;
 use super::names::Names;
-use super::out::{Colour, Gone, Out};
+use super::out::{Colour, Out};
 use super::stage::{History, Stage};
 use super::{table, words};
 use crate::commands::exit::ExitCode;
@@ -47,7 +47,6 @@ pub struct Screen {
     pub stage: Arc<Stage>,
     pub names: Names,
     pub policy: Policy,
-    pub history_days: u32,
     /// How long to go on after the history.
     pub stop_after: Option<Duration>,
     pub clock: Clock,
@@ -60,6 +59,8 @@ struct Told {
     alerts: i64,
     table: String,
     table_ms: i64,
+    /// Whether the last line was an empty one.
+    is_spaced: bool,
 }
 
 impl Screen {
@@ -70,22 +71,17 @@ impl Screen {
         let (past, live): (Vec<_>, Vec<_>) = alerts.into_iter().partition(|(shard, alert)| {
             history.last_seq.get(shard).is_some_and(|last| alert.seq <= *last)
         });
-        let mut text = self.summary(&history, &past);
-        text.push_str(&self.table_if_new(&mut told));
-        let shown = self.out.write(&text)?;
-        if shown.is_err() || self.tell(live, &mut told)?.is_err() {
-            shutdown.ask();
-            return Ok(());
-        }
+        let text = self.summary(&history, &past) + &self.table_if_new(&mut told);
+        self.out.write(&text)?;
+        self.tell(live, &mut told)?;
         while !shutdown.is_asked() {
             std::thread::sleep(TICK);
-            if self.turn(&mut told)?.is_err() || self.is_over(&told) {
+            self.turn(&mut told)?;
+            if self.out.is_gone() || self.is_over(&told) {
                 shutdown.ask();
             }
         }
-        // Whether it is still read makes no difference now.
-        let _ = self.out.write(&self.farewell(&told))?;
-        Ok(())
+        self.out.write(&self.farewell(&told))
     }
 
     /// Gathers the alerts of the history until they are all there.
@@ -126,16 +122,14 @@ impl Screen {
     }
 
     /// Tells what is new.
-    fn turn(&mut self, told: &mut Told) -> Result<Result<(), Gone>, Failure> {
+    fn turn(&mut self, told: &mut Told) -> Result<(), Failure> {
         let alerts = self.read()?;
-        if self.tell(alerts, told)?.is_err() {
-            return Ok(Err(Gone));
-        }
+        self.tell(alerts, told)?;
         if self.clock.now().mono_ms - told.table_ms < TABLE_MS {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let table = self.table_if_new(told);
-        if table.is_empty() { Ok(Ok(())) } else { self.out.write(&table) }
+        self.out.write(&table)
     }
 
     fn is_over(&self, told: &Told) -> bool {
@@ -146,10 +140,10 @@ impl Screen {
 
     /// Tells alerts, in the order of their boundaries.
     fn tell(
-        &self,
+        &mut self,
         mut alerts: Vec<(ShardNo, AlertValue)>,
         told: &mut Told,
-    ) -> Result<Result<(), Gone>, Failure> {
+    ) -> Result<(), Failure> {
         alerts.sort_by(|(shard, alert), (other_shard, other)| {
             (&alert.boundary, shard, alert.seq).cmp(&(&other.boundary, other_shard, other.seq))
         });
@@ -160,7 +154,8 @@ impl Screen {
             let name = self.names.of(&alert.seller_id, &alert.marketplace_id);
             text.push_str(&self.alert_line(&format!("{when}  "), &format!("  {name}"), alert));
         }
-        if text.is_empty() { Ok(Ok(())) } else { self.out.write(&text) }
+        told.is_spaced &= text.is_empty();
+        self.out.write(&text)
     }
 
     /// An alert on one line, or on as many as the terminal needs.
@@ -186,15 +181,15 @@ impl Screen {
             let (number, newest) = last.entry(alert.account()).or_insert((0, alert));
             (*number, *newest) = (*number + 1, alert);
         }
-        let records = i64::try_from(history.records).unwrap_or(i64::MAX);
+        let pace =
+            history.records.saturating_mul(1_000) / history.computed_ms.max(1).unsigned_abs();
         let mut text = self.out.wrap(
             &format!(
-                "{} of {} written in {}, computed in {} ({} records a second).",
-                count(records, "record"),
-                count(i64::from(self.history_days), "day"),
+                "History: {} records written in {}, computed in {} ({} a second).",
+                words::grouped(history.records),
                 seconds(history.wrote_ms),
                 seconds(history.computed_ms),
-                records.saturating_mul(1_000) / history.computed_ms.max(1),
+                words::grouped(pace),
             ),
             0,
         );
@@ -241,9 +236,11 @@ impl Screen {
         let heading = self.out.paint(&heading, Colour::Bold);
         let is_first = told.table.is_empty();
         told.table.clone_from(&table);
-        let mut text = format!("{}{heading}\n\n{table}", if is_first { "" } else { "\n" });
+        let space = if is_first || told.is_spaced { "" } else { "\n" };
+        told.is_spaced = true;
+        let mut text = format!("{space}{heading}\n\n{table}");
         if is_first {
-            let legend = self.out.wrap(table::LEGEND, 0);
+            let legend = self.out.wrap(&table::legend(&self.out), 0);
             let legend: Vec<_> =
                 legend.lines().map(|line| self.out.paint(line, Colour::Dim)).collect();
             text.push_str(&legend.join("\n"));
@@ -261,7 +258,8 @@ impl Screen {
     fn farewell(&self, told: &Told) -> String {
         let lived_ms = self.clock.now().mono_ms - told.since_ms;
         let alerts = count(told.alerts, "alert");
-        format!("\nStopped after {} in real time, with {alerts}.\n", seconds(lived_ms))
+        let space = if told.is_spaced { "" } else { "\n" };
+        format!("{space}Stopped after {} in real time, with {alerts}.\n", seconds(lived_ms))
     }
 }
 

@@ -23,9 +23,16 @@ const WIDE: usize = 112;
 /// The most sellers that are shown.
 pub const SHOWN: usize = 15;
 
+/// The longest shop name that is shown in full, and the shortest that one is cut to.
+const LONGEST_NAME: usize = 20;
+const SHORTEST_NAME: usize = 8;
+
 /// What the last columns mean.
-pub const LEGEND: &str = "Alerts up: W warning, C critical, R restriction risk. Recovers: if \
-                          nothing more happens.";
+pub fn legend(out: &Out) -> String {
+    let column = if out.width() >= WIDE { "Recovers" } else { "Clears" };
+    let alerts = "W warning, C critical, R restriction risk is up";
+    format!("{alerts}. {column}: if nothing more happens.")
+}
 
 /// Accounts at risk, the highest live rate first, then by name.
 pub fn sorted(mut accounts: Vec<Status>) -> Vec<(Status, Box<Standing>)> {
@@ -47,44 +54,69 @@ fn name(account: &Status) -> (&str, &str) {
     (&account.seller_id, &account.marketplace_id)
 }
 
-/// The sellers at risk as a table.
+/// The sellers at risk as a table that fits the terminal.
 pub fn at_risk(
     accounts: &[(Status, Box<Standing>)],
     names: &Names,
     policy: &Policy,
     out: &Out,
 ) -> String {
+    let tables = (SHORTEST_NAME..=LONGEST_NAME)
+        .rev()
+        .map(|letters| at_risk_with(accounts, names, policy, out, letters));
+    let fits = |table: &Table| width(table, gap(out)) <= out.width();
+    let narrowest = || at_risk_with(accounts, names, policy, out, SHORTEST_NAME);
+    let table = tables.into_iter().find(fits).unwrap_or_else(narrowest);
+    let mut text = lines(&table);
+    if accounts.len() > SHOWN {
+        let more = i64::try_from(accounts.len() - SHOWN).unwrap_or(i64::MAX);
+        text.push_str("and ");
+        text.push_str(&count(more, "account"));
+        text.push_str(" with a lower rate\n");
+    }
+    text
+}
+
+/// How wide a table is without styles.
+fn width(table: &Table, gap: u16) -> usize {
+    let columns = table.column_max_content_widths();
+    let gaps = columns.len().saturating_sub(1) * usize::from(gap);
+    columns.into_iter().map(usize::from).sum::<usize>() + gaps
+}
+
+fn at_risk_with(
+    accounts: &[(Status, Box<Standing>)],
+    names: &Names,
+    policy: &Policy,
+    out: &Out,
+    letters: usize,
+) -> Table {
     let is_wide = out.width() >= WIDE;
     let header: &[&str] = if is_wide {
-        &["Seller", "Id", "Live ODR", "Official ODR", "Band", "Headroom", "Alerts up", "Recovers"]
+        &["Seller", "Id", "Live ODR", "Official ODR", "Band", "Headroom", "Alerts", "Recovers"]
     } else {
-        &["Seller", "Live ODR", "Official", "Band", "Headroom", "Up", "Recovers"]
+        &["Seller", "Live ODR", "Official", "Band", "Headroom", "Up", "Clears"]
     };
     let mut table = plain(header, out);
     for (account, standing) in accounts.iter().take(SHOWN) {
         let (live, official) = (rate_of(standing, View::Live), rate_of(standing, View::Official));
-        let band = Band::of(live, policy);
         let room = headroom(standing.headroom[View::Live.index()], is_wide);
         let recovers = standing.recovers_on[View::Live.index()];
         let recovers = recovers.map_or_else(|| "-".to_owned(), |on| short_day(&day(on)));
-        let mut row = vec![Cell::new(names.of(&account.seller_id, &account.marketplace_id))];
+        let name = names.cut(&account.seller_id, &account.marketplace_id, letters);
+        let mut row = vec![Cell::new(name)];
         if is_wide {
             row.push(Cell::new(&account.seller_id));
         }
         row.push(right(rate_cell(live)));
         row.push(right(if is_wide { rate_cell(official) } else { percent(official) }));
-        row.push(coloured(band, out));
+        row.push(coloured(Band::of(live, policy), out));
         row.push(Cell::new(room));
         row.push(Cell::new(up(standing)));
         row.push(right(recovers));
         table.add_row(row);
     }
-    let mut text = lines(&table);
-    if accounts.len() > SHOWN {
-        let more = i64::try_from(accounts.len() - SHOWN).unwrap_or(i64::MAX);
-        text.push_str(&format!("and {} with a lower rate\n", count(more, "account")));
-    }
-    text
+    table
 }
 
 /// How many alerts of which kind came to which state.
@@ -111,7 +143,7 @@ fn plain(header: &[&str], out: &Out) -> Table {
     if out.colours() {
         table.enforce_styling();
     }
-    let numbers = ["Live ODR", "Official ODR", "Official", "Recovers"];
+    let numbers = ["Live ODR", "Official ODR", "Official", "Recovers", "Clears"];
     let cells = header.iter().enumerate().map(|(place, text)| {
         let is_number =
             numbers.contains(text) || (place > 0 && header.len() == State::ALL.len() + 1);
@@ -119,11 +151,16 @@ fn plain(header: &[&str], out: &Out) -> Table {
         if is_number { cell.set_alignment(CellAlignment::Right) } else { cell }
     });
     table.set_header(cells.collect::<Vec<_>>());
-    let gap = if out.width() >= WIDE { 2 } else { 1 };
-    for column in table.column_iter_mut() {
-        column.set_padding((0, gap));
+    let last = header.len() - 1;
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if place == last { 0 } else { gap(out) }));
     }
     table
+}
+
+/// The space between two columns.
+fn gap(out: &Out) -> u16 {
+    if out.width() >= WIDE { 2 } else { 1 }
 }
 
 fn right(text: String) -> Cell {

@@ -22,6 +22,20 @@ pub fn percent(rate: Rate) -> String {
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
+/// A number with its thousands apart: `210,606`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// What happened: `WARNING raised`.
 pub fn headline(alert: &AlertValue) -> String {
     format!("{} {}", alert.kind.as_heading(), alert.state.as_str())
@@ -259,6 +273,13 @@ mod tests {
         let reason = reason(&alert(&edits));
         assert!(reason.starts_with("scope mfn, view live; so it was when alerting began; "));
         assert!(reason.contains("low volume: one defect alone is above 1 %; "), "{reason}");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
     }
 
     #[test]
