@@ -72,7 +72,10 @@ impl Feed {
     pub fn connect(config: &KafkaConfig) -> Result<Self, SourceError> {
         let mut settings = config.plain()?;
         settings
-            .set("enable.idempotence", "true")
+            // One request at a time keeps the order without a producer id, whose coordinator a
+            // cluster that has just started does not have yet; a repetition does no harm.
+            .set("enable.idempotence", "false")
+            .set("max.in.flight.requests.per.connection", "1")
             .set("acks", "all")
             .set("compression.codec", "lz4")
             .set("linger.ms", "5")
