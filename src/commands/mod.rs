@@ -1,14 +1,16 @@
 //! The commands: one file each, behind one set of arguments and exit codes.
 //!
-//! [`start`] and [`cluster`] are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
+//! [`start`] and `cluster` are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
 //! print. Absent on purpose: any computation of rates or alerts, which is the engine's.
 
 pub mod args;
-pub mod cluster;
+mod cluster;
 pub mod exit;
 pub mod failure;
 pub mod output;
 pub mod replay;
+mod run;
+mod service;
 pub mod show;
 pub mod start;
 pub mod texts;
@@ -24,7 +26,7 @@ use failure::Failure;
 /// Why it could not be done, with the code to end with.
 pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
-        Command::Run(_) => Err(Failure::not_in_this_build("run")),
+        Command::Run(args) => run::run(args, &cli.global),
         Command::Demo(_) => Err(Failure::not_in_this_build("demo")),
         Command::Replay(args) => replay::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),

@@ -41,8 +41,7 @@ pub fn start_logs(global: &GlobalArgs, log: &LogConfig) -> Result<(), Failure> {
         LogFormat::Json => logging::LogFormat::Json,
     };
     let level = log.level.shifted(global.verbose, global.quiet);
-    logging::init(format, level.as_str())
-        .map_err(|error| Failure::new(ExitCode::Software, error))
+    logging::init(format, level.as_str()).map_err(|error| Failure::new(ExitCode::Software, error))
 }
 
 /// The shards' configuration. Number and first offsets are set where a shard is opened; alerts

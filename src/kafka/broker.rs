@@ -41,6 +41,12 @@ pub struct KafkaBroker {
     config: KafkaConfig,
 }
 
+/// A broker is made on one thread and used on another.
+const _: fn() = || {
+    fn is_sent<T: Send>() {}
+    is_sent::<KafkaBroker>();
+};
+
 /// The clients that read; `None` in the broker once it is closed.
 struct Live {
     // The order of these fields is the order in which they are dropped.

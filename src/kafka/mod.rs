@@ -36,3 +36,9 @@ pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, owned_property};
 pub use topics::{TopicFact, TopicFacts, TopicProblem, TopicsError, check_topics};
+
+/// The version of the librdkafka that is linked in.
+#[must_use]
+pub fn librdkafka_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

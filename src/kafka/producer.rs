@@ -311,7 +311,8 @@ fn base_record<'a>(record: &'a OutRecord, topic: &'a str) -> BaseRecord<'a, [u8]
     message.partition = record.partition.map(partition_of);
     message.key = record.key.as_deref();
     message.payload = record.value.as_deref();
-    message.timestamp = record.timestamp_ms;
+    // Zero means "now" to librdkafka; a millisecond off is nearer.
+    message.timestamp = record.timestamp_ms.map(|ms| ms.max(1));
     if !record.headers.is_empty() {
         let all = OwnedHeaders::new_with_capacity(record.headers.len());
         let headers = record

@@ -163,7 +163,6 @@ impl KafkaConfig {
             ("fetch.queue.backoff.ms", "10"),
             ("fetch.wait.max.ms", "50"),
             ("fetch.message.max.bytes", fetch.as_str()),
-            ("check.crcs", "true"),
         ] {
             if !user(name) {
                 config.set(name, default);
@@ -198,12 +197,7 @@ impl KafkaConfig {
     ) -> Result<ClientConfig, SourceError> {
         let mut config = self.common()?;
         let user = |name: &str| self.properties.contains_key(name);
-        for (name, default) in [
-            ("compression.codec", "lz4"),
-            ("linger.ms", "5"),
-            // The default of 100 ms is what back-to-back transactions with offsets would take.
-            ("retry.backoff.ms", "10"),
-        ] {
+        for (name, default) in [("compression.codec", "lz4"), ("linger.ms", "5")] {
             if !user(name) {
                 config.set(name, default);
             }
@@ -214,6 +208,8 @@ impl KafkaConfig {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("partitioner", "murmur2_random")
+            // The default of 100 ms is what back-to-back transactions with offsets would take.
+            .set("retry.backoff.ms", "10")
             // The pipeline bounds a transaction; this queue must take all of it.
             .set("queue.buffering.max.messages", "0")
             // A broker compares batches, not records, with a topic's limit.
@@ -231,6 +227,7 @@ impl KafkaConfig {
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "error")
+            .set("check.crcs", "true")
             .set("enable.partition.eof", "false");
     }
 }
@@ -274,6 +271,8 @@ pub const OWNED_PROPERTIES: &[(&str, &str)] = &[
     ("auto.offset.reset", "a lost position must stop the shard, not skip or repeat records"),
     ("enable.partition.eof", "it makes librdkafka's position one too high (librdkafka #4844)"),
     ("queued.max.messages.kbytes", "it follows from `queue_memory_kbytes`"),
+    ("check.crcs", "a damaged record must not be counted"),
+    ("retry.backoff.ms", "the time of a commit depends on it"),
     (
         "transactional.id",
         "it is made of group, instance and worker, so that a restart fences itself",
@@ -338,6 +337,13 @@ mod tests {
                 Some(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
             );
             assert!(!unknown, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_refuses_is_refused_here_too() {
+        for owned in crate::config::OWNED_PROPERTIES {
+            assert!(owned_property(owned.name).is_some(), "{}", owned.name);
         }
     }
 

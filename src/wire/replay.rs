@@ -137,7 +137,7 @@ struct RawLine<'a> {
     record_time: Option<IgnoredAny>,
 }
 
-/// A JSON string as the bytes that it stands for. serde_json gives them without a check of
+/// A JSON string as the bytes that it stands for. `serde_json` gives them without a check of
 /// UTF-8, and lone surrogates in their three-byte form, to whoever asks for bytes.
 struct Bytes<'a>(Cow<'a, [u8]>);
 

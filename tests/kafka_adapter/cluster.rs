@@ -10,12 +10,13 @@ use odrwatch::kafka::{
     create_topics,
 };
 use odrwatch::pipeline::ports::{
-    Batch, Broker, GroupEvent, InputPartition, OutRecord, OutTopic, ReadStep, ShardOffsets,
+    Batch, Broker, CommittedShard, GroupEvent, InputPartition, OutRecord, OutTopic, ReadStep,
+    ShardOffsets, SourceError,
 };
 
 use crate::support::Deadline;
 use crate::support::broker::KafkaBroker as Process;
-use crate::support::topics::{Isolation, Record, produce, read_all};
+use crate::support::topics::{Isolation, Record, Stored, end_offsets, produce, read_all};
 
 /// How long one wait for a worker's wake-up lasts.
 pub const NAP: Duration = Duration::from_millis(50);
@@ -80,13 +81,32 @@ impl Cluster {
         produce(&self.bootstrap(), &records);
     }
 
-    /// The values of an output topic that readers of committed records see.
-    pub fn committed_values(&self, topic: &str) -> Vec<String> {
-        self.values(topic, Isolation::ReadCommitted)
+    /// Waits until all transactions of a topic have ended: a commit or an abort returns before its
+    /// markers stand in the partitions.
+    pub fn await_settled(&self, topic: &str) {
+        let deadline = Deadline::of_step();
+        let ends = |isolation| end_offsets(&self.bootstrap(), topic, isolation);
+        while ends(Isolation::ReadCommitted) != ends(Isolation::ReadUncommitted) {
+            deadline.wait(|| format!("the end of the transactions of {topic}"));
+        }
     }
 
-    pub fn values(&self, topic: &str, isolation: Isolation) -> Vec<String> {
-        let records = read_all(&self.bootstrap(), topic, isolation);
+    /// The records of a settled topic that readers of committed records see.
+    pub fn committed_records(&self, topic: &str) -> Vec<Stored> {
+        self.await_settled(topic);
+        read_all(&self.bootstrap(), topic, Isolation::ReadCommitted)
+    }
+
+    /// Their values.
+    pub fn committed_values(&self, topic: &str) -> Vec<String> {
+        let records = self.committed_records(topic).into_iter();
+        let values = records.filter_map(|record| record.value);
+        values.map(|value| String::from_utf8(value).unwrap()).collect()
+    }
+
+    /// The values of all records, also of aborted ones; those of a start have none.
+    pub fn all_values(&self, topic: &str) -> Vec<String> {
+        let records = read_all(&self.bootstrap(), topic, Isolation::ReadUncommitted);
         let values = records.into_iter().filter_map(|record| record.value);
         values.map(|value| String::from_utf8(value).unwrap()).collect()
     }
@@ -213,6 +233,15 @@ pub fn until<T>(
         worker.wait(NAP);
         deadline.wait(|| "the answer".to_owned());
     }
+}
+
+/// What the group has committed for a shard, once no transaction is open.
+pub fn committed(worker: &mut KafkaBroker, shard: u32) -> Option<CommittedShard> {
+    until(worker, |worker| match worker.committed(ShardNo::new(shard)) {
+        Ok(found) => Some(found),
+        Err(SourceError::NotReady(_)) => None,
+        Err(error) => panic!("{error}"),
+    })
 }
 
 /// Goes on.

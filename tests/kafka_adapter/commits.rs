@@ -9,26 +9,26 @@ use odrwatch::pipeline::ports::{
 };
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
-use crate::cluster::{Cluster, at, await_shards, batch, read_progress, until};
-use crate::support::topics::{Ending, Isolation, OpenTransaction, client, read_all};
+use crate::cluster::{Cluster, at, await_shards, batch, committed};
+use crate::support::topics::{Ending, OpenTransaction, client};
 use crate::support::{Deadline, STEP_LIMIT};
 
 #[test]
 fn a_transaction_is_visible_once_with_its_offsets_and_their_number() {
     let cluster = Cluster::start(2);
     let mut worker = cluster.sole_worker("host");
-    assert_eq!(worker.committed(ShardNo::new(0)).unwrap(), None);
+    assert_eq!(committed(&mut worker, 0), None);
 
     for number in 1..=3 {
         worker.commit(&batch(0, number)).unwrap();
     }
     let expected = Some(CommittedShard { next: [at(3), at(4), at(5), at(6)], progress: 3 });
-    assert_eq!(worker.committed(ShardNo::new(0)).unwrap(), expected);
-    assert_eq!(worker.committed(ShardNo::new(1)).unwrap(), None);
+    assert_eq!(committed(&mut worker, 0), expected);
+    assert_eq!(committed(&mut worker, 1), None);
     assert_eq!(cluster.committed_values("odr-alerts"), ["1", "2", "3"]);
     assert_eq!(cluster.committed_values("odr-progress"), ["1", "2", "3"]);
 
-    let alerts = read_all(&cluster.bootstrap(), "odr-alerts", Isolation::ReadCommitted);
+    let alerts = cluster.committed_records("odr-alerts");
     assert_eq!(alerts[0].timestamp, 1_700_000_000_001);
     assert_eq!(alerts[0].key.as_deref(), Some(&b"key"[..]));
     let headers = [("kind".to_owned(), Some(b"warning".to_vec())), ("none".to_owned(), None)];
@@ -46,7 +46,7 @@ fn a_record_without_a_partition_goes_where_its_key_says() {
     // Kafka's own murmur2 of "abc" (UtilsTest.testMurmur2).
     batch.records[0].key = Some(b"abc".to_vec());
     worker.commit(&batch).unwrap();
-    let status = read_all(&cluster.bootstrap(), "odr-status", Isolation::ReadCommitted);
+    let status = cluster.committed_records("odr-status");
     let expected = 479_470_107 % 4;
     assert_eq!(status.iter().map(|record| record.partition).collect::<Vec<_>>(), [expected]);
 }
@@ -70,9 +70,9 @@ fn a_decision_by_a_wrong_clock_is_refused_and_nothing_of_it_is_seen() {
     let receipt = worker.commit(&taken).unwrap();
     assert!(receipt.clock_skew_ms.is_some_and(|skew| skew.abs() < 60_000), "{receipt:?}");
     assert_eq!(cluster.committed_values("odr-alerts"), ["3"]);
-    let everything = cluster.values("odr-alerts", Isolation::ReadUncommitted);
+    let everything = cluster.all_values("odr-alerts");
     assert_eq!(everything, ["1", "3"], "the refused one was written, and aborted");
-    let progress = worker.committed(ShardNo::new(0)).unwrap().map(|found| found.progress);
+    let progress = committed(&mut worker, 0).map(|found| found.progress);
     assert_eq!(progress, Some(3));
 }
 
@@ -95,7 +95,7 @@ fn a_newer_instance_of_the_same_name_fences_the_older() {
     assert!(matches!(older.reconnect(), Err(SourceError::Fenced(_))));
     newer.commit(&batch(0, 3)).unwrap();
     assert_eq!(cluster.committed_values("odr-alerts"), ["1", "3"]);
-    assert_eq!(read_progress(&mut newer, 0), ["1", "3"]);
+    assert_eq!(cluster.committed_values("odr-progress"), ["1", "3"]);
 }
 
 #[test]
@@ -153,24 +153,24 @@ fn a_member_that_fell_out_of_its_group_commits_nothing_more() {
     config.properties.insert("max.poll.interval.ms".to_owned(), "2000".to_owned());
     let mut worker = cluster.worker_with(&config);
     await_shards(&mut worker, &cluster.shards());
-    let mut committed = 0;
+    let mut done = 0;
     let deadline = Deadline::of_step();
     let error = loop {
-        match worker.commit(&batch(0, committed + 1)) {
-            Ok(_) => committed += 1,
+        match worker.commit(&batch(0, done + 1)) {
+            Ok(_) => done += 1,
             Err(error) => break error,
         }
         deadline.wait(|| "the loss of the membership".to_owned());
     };
     assert!(matches!(error, CommitError::Restart { .. }), "{error}");
     let seen = cluster.committed_values("odr-alerts").len();
-    assert_eq!(i64::try_from(seen).unwrap(), committed);
+    assert_eq!(i64::try_from(seen).unwrap(), done);
 
     // It comes back by itself.
     let events = await_shards(&mut worker, &cluster.shards());
     assert!(events.contains(&GroupEvent::Revoked { lost: true }), "{events:?}");
     worker.reconnect().unwrap();
-    worker.commit(&batch(0, committed + 1)).unwrap();
+    worker.commit(&batch(0, done + 1)).unwrap();
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_record_that_no_broker_takes_is_refused_before_the_transaction() {
     });
     record.value = Some(noise.take(limit - headers - 3).collect());
     worker.commit(&longest).unwrap();
-    assert_eq!(read_all(&cluster.bootstrap(), "odr-alerts", Isolation::ReadCommitted).len(), 1);
+    assert_eq!(cluster.committed_records("odr-alerts").len(), 1);
 }
 
 #[test]
@@ -223,11 +223,7 @@ fn an_old_owners_open_offsets_are_waited_for() {
     assert!(matches!(error, SourceError::NotReady(_)), "{error}");
 
     other.abort_transaction(STEP_LIMIT).unwrap();
-    let found = until(&mut worker, |worker| match worker.committed(ShardNo::new(0)) {
-        Ok(found) => Some(found),
-        Err(SourceError::NotReady(_)) => None,
-        Err(error) => panic!("{error}"),
-    });
+    let found = committed(&mut worker, 0);
     assert_eq!(found.map(|found| found.progress), Some(1));
 }
 
@@ -313,11 +309,10 @@ fn dead_records_stay_dead_when_a_killed_broker_forgot_their_abort() {
 
     let mut worker = until_connected(&cluster, &config);
     await_shards(&mut worker, &cluster.shards());
-    let found = until(&mut worker, |worker| worker.committed(ShardNo::new(0)).ok());
-    assert_eq!(found, None, "the dead offsets are gone");
+    assert_eq!(committed(&mut worker, 0), None, "the dead offsets are gone");
     worker.commit(&batch(0, 1)).unwrap();
     assert_eq!(cluster.committed_values("odr-alerts"), ["1"]);
-    let everything = cluster.values("odr-alerts", Isolation::ReadUncommitted);
+    let everything = cluster.all_values("odr-alerts");
     assert_eq!(everything, ["dead", "1"]);
 }
 

@@ -22,6 +22,17 @@ fn ends_of(worker: &mut KafkaBroker, asked: InputPartition) -> Ends {
     })
 }
 
+fn await_ends(worker: &mut KafkaBroker, asked: InputPartition, expected: Ends) {
+    let deadline = Deadline::of_step();
+    loop {
+        let ends = ends_of(worker, asked);
+        if ends == expected {
+            return;
+        }
+        deadline.wait(|| format!("{expected:?}; the leader states {ends:?}"));
+    }
+}
+
 #[test]
 fn the_leader_states_ends_around_an_open_transaction() {
     let cluster = Cluster::start(1);
@@ -33,7 +44,8 @@ fn the_leader_states_ends_around_an_open_transaction() {
     assert_eq!(ends_of(&mut worker, ORDERS), Ends { stable: at(10), high: at(12) });
     assert_eq!(worker.log_bounds(ORDERS).unwrap(), (at(0), at(10)));
     open.end(Ending::Commit);
-    assert_eq!(ends_of(&mut worker, ORDERS), Ends { stable: at(13), high: at(13) });
+    // A commit returns before its markers stand in the partitions.
+    await_ends(&mut worker, ORDERS, Ends { stable: at(13), high: at(13) });
 }
 
 #[test]
@@ -100,7 +112,7 @@ fn the_position_reaches_the_end_over_markers_and_aborted_records() {
         (worker.position(ORDERS) == Some(end)).then_some(())
     });
     assert!(worker.is_at_log_end(ORDERS));
-    assert_eq!(ends_of(&mut worker, ORDERS), Ends { stable: end, high: end });
+    await_ends(&mut worker, ORDERS, Ends { stable: end, high: end });
 
     // Started at the end there is nothing to fetch, and the position is where reading began.
     worker.seek(ORDERS, end).unwrap();
@@ -122,6 +134,7 @@ fn progress_is_read_to_the_end_behind_aborted_transactions() {
         let records = [dead.clone()];
         produce_transactional(&cluster.bootstrap(), "someone", &records, Ending::Abort);
     }
+    cluster.await_settled("odr-progress");
     // What is still open when reading begins is beyond the end.
     let open = OpenTransaction::begin(&cluster.bootstrap(), "another");
     open.produce(&[dead]);
@@ -195,6 +208,8 @@ fn whole_topics_are_read_up_to_their_present_ends() {
     let last = [input(ORDERS, 300)];
     produce_transactional(&cluster.bootstrap(), "importer", &last, Ending::Abort);
     worker.commit(&batch(1, 7)).unwrap();
+    cluster.await_settled("orders");
+    cluster.await_settled("odr-progress");
 
     let config = cluster.config("replay");
     let mut read = std::collections::BTreeMap::<_, Vec<i64>>::new();

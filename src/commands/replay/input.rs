@@ -111,7 +111,8 @@ fn nameless_file(directory: &Path) -> io::Result<File> {
     let mut taken = None;
     for attempt in 0..ATTEMPTS {
         let path = directory.join(format!(".odrwatch-{}-{attempt}", std::process::id()));
-        let open = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        let open =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
         match open {
             Ok(file) => {
                 fs::remove_file(&path)?;

@@ -177,7 +177,8 @@ impl Report<'_> {
     fn records(&self, text: &mut String) {
         let output = &self.replayed.output;
         let names = Outcome::ALL.map(Outcome::as_str);
-        let header: Vec<_> = ["topic", "read"].into_iter().chain(names).chain(["pending"]).collect();
+        let header: Vec<_> =
+            ["topic", "read"].into_iter().chain(names).chain(["pending"]).collect();
         let mut table = show::table(&header, 1..header.len());
         for topic in Topic::ALL {
             let counts = output.counts.by_topic[topic.index()];
