@@ -15,9 +15,8 @@ fn check_by_hand(files: &Files) {
     let told: Vec<String> = alerts
         .iter()
         .map(|alert| {
-            let names = ["kind", "state", "boundary", "seller_id"].map(|name| {
-                alert[name].as_str().unwrap().to_owned()
-            });
+            let names = ["kind", "state", "boundary", "seller_id"]
+                .map(|name| alert[name].as_str().unwrap().to_owned());
             let numbers = ["seq", "defective_orders", "provisional_only", "orders"];
             let numbers = numbers.map(|name| alert[name].to_string());
             format!("{} {}", names.join(" "), numbers.join(" "))
@@ -210,7 +209,9 @@ fn what_a_replay_cannot_follow_is_refused_with_file_and_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("f.jsonl");
     let line = |partition: u32, offset: i64, ts: i64| {
-        format!("{{\"topic\":\"orders\",\"partition\":{partition},\"offset\":{offset},\"ts\":{ts}}}\n")
+        format!(
+            "{{\"topic\":\"orders\",\"partition\":{partition},\"offset\":{offset},\"ts\":{ts}}}\n"
+        )
     };
     for (second, partitions, part) in [
         (line(0, 4, 1), "1", "offset 4 comes after offset 5"),
