@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::service::failure_of_source;
 use crate::config::Config;
 use crate::kafka::{self, KafkaConfig, TopicFacts, TopicNames, TopicsError};
+use crate::pipeline::ports::SourceError;
 
 /// The adapter's settings.
 #[must_use]
@@ -37,7 +38,7 @@ pub fn settings(config: &Config) -> KafkaConfig {
 /// Looks at all topics; one message lists everything that is wrong, each with its cure.
 ///
 /// # Errors
-/// 69 with that message, or what kept the cluster from answering.
+/// 78 with that message, or what kept the cluster from answering.
 pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
     kafka::check_topics(&settings(config), config.policy.horizon_days()).map_err(|error| {
         match error {
@@ -49,8 +50,17 @@ pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
                     // Writing to a string cannot fail.
                     let _ = write!(message, "\n  {problem}");
                 }
-                Failure::new(ExitCode::Unavailable, message)
+                Failure::new(ExitCode::Config, message)
             }
         }
     })
+}
+
+/// The failure of a command that only asks: what it asked for is not there, or gave no answer.
+#[must_use]
+pub fn failure_of_asking(error: &SourceError) -> Failure {
+    match error {
+        SourceError::Stop(problem) => Failure::new(ExitCode::Unavailable, problem.clone()),
+        error => failure_of_source(error),
+    }
 }

@@ -1,6 +1,6 @@
 //! The commands: one file each, behind one set of arguments and exit codes.
 //!
-//! [`start`] is what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
+//! [`start`] and `cluster` are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
 //! print. Absent on purpose: any computation of rates or alerts, which is the engine's.
 
 pub mod args;
@@ -29,8 +29,8 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Demo(_) => Err(Failure::not_in_this_build("demo")),
         Command::Replay(args) => replay::run(args, &cli.global),
-        Command::Validate(args) => validate::run(args),
-        Command::Topics(command) => topics::run(command),
+        Command::Validate(args) => validate::run(args, &cli.global),
+        Command::Topics(command) => topics::run(command, &cli.global),
         Command::Schema(args) => texts::schema(args.name),
         Command::Completions(args) => texts::completions(args.shell),
         Command::Man => texts::man(),

@@ -172,6 +172,17 @@ pub fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     table
 }
 
+/// A table as text, without the spaces that fill its last column.
+#[must_use]
+pub fn lines(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.to_string().lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,21 +2,23 @@
 
 use std::fmt::Write;
 
-use super::args::ValidateArgs;
+use super::args::{GlobalArgs, ValidateArgs};
 use super::failure::Failure;
 use super::{output, start, topics};
-use crate::config::{AlertsFrom, Config, Sources, policy_fingerprint};
+use crate::config::{AlertsFrom, Config, Sources};
 use crate::domain::event::Topic;
+use crate::wire::fingerprint::policy_fingerprint;
 
 /// Lists all mistakes, or says what is configured.
 ///
 /// # Errors
 /// 78 where there are mistakes, in the configuration or in the topics; the broker's own.
-pub fn run(args: &ValidateArgs) -> Result<(), Failure> {
+pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let sources = Sources { without_secrets: args.no_environment, ..start::sources(&args.config) };
     let config = start::load(&sources)?;
     let mut text = summary(&config);
     if !args.no_environment {
+        start::start_logs(global, &config.log)?;
         text.push_str(&topics::findings(&config)?);
     }
     output::print(text.as_bytes())
@@ -52,7 +54,7 @@ fn summary(config: &Config) -> String {
         "policy",
         format!(
             "{}: {} days ({}), warning above {}, critical above {}",
-            policy_fingerprint(policy),
+            policy_fingerprint(policy, engine.boundary.ms()),
             policy.window_days,
             policy.time_zone.name(),
             of(policy.warning.raise_bp),

@@ -33,7 +33,7 @@ mod topics;
 
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
-pub use replay::{Span, read_inputs, read_progress_topic};
+pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, owned_property};
 pub use topics::{TopicFact, TopicFacts, TopicProblem, TopicsError, check_topics};
 

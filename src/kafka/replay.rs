@@ -44,6 +44,28 @@ pub struct Span<K> {
     pub end: NextOffset,
 }
 
+/// How many partitions each of the four input topics has. Not to be called from asynchronous code.
+///
+/// # Errors
+/// `Stop` where a topic does not exist, or they do not have the same number.
+pub fn input_partitions(config: &KafkaConfig) -> Result<u32, SourceError> {
+    let cluster = Cluster::reach(config)?;
+    let mut counts = Vec::new();
+    for topic in Topic::ALL {
+        let name = config.topics.input(topic);
+        counts.push((name, shards_of(&cluster, name)?.len()));
+    }
+    let (_, count) = counts[0];
+    if counts.iter().any(|(_, other)| *other != count) {
+        let told: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let told = told.join(", ");
+        return Err(SourceError::Stop(format!(
+            "the inputs must have the same number of partitions, and have: {told}"
+        )));
+    }
+    Ok(u32::try_from(count).expect("partitions are counted as i32"))
+}
+
 /// Reads the four input topics from their starts to their present ends. `each` may break off.
 /// Not to be called from asynchronous code.
 pub fn read_inputs(

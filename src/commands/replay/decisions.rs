@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::lines::Lines;
-use super::{TopicsByName, no_record, unreadable};
+use super::{TopicsByName, unreadable};
 use crate::commands::exit::ExitCode;
 use crate::commands::failure::{Failure, FileError};
 use crate::domain::event::Topic;
@@ -74,9 +74,20 @@ fn decisions_of(
     if *record.topic != topics.names.progress {
         return Err(usage(DecisionError::NoProgress(record.topic.into_owned())));
     }
-    let Some(value) = record.value else { return Ok(()) };
-    let progress =
-        progress::decode(&value).map_err(|error| usage(DecisionError::Progress(error)))?;
+    record.value.map_or(Ok(()), |value| of_progress(&value, length, decisions))
+}
+
+/// Adds the decisions of a record of the progress topic.
+///
+/// # Errors
+/// 64 where the record cannot be used, 78 where it is of another length of boundaries.
+pub fn of_progress(
+    value: &[u8],
+    length: BoundaryLength,
+    decisions: &mut Vec<DecisionLine>,
+) -> Result<(), Failure> {
+    let progress = progress::decode(value)
+        .map_err(|error| Failure::new(ExitCode::Usage, DecisionError::Progress(error)))?;
     if progress.boundary_length != length {
         let (recorded, configured) = (progress.boundary_length.ms(), length.ms());
         let other = DecisionError::OtherLength { recorded, configured };

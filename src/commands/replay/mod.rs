@@ -16,8 +16,7 @@ mod merge;
 mod report;
 mod results;
 mod survey;
-#[cfg(test)]
-mod tests;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -69,11 +68,11 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let topics = TopicsByName { names: &config.kafka.topics };
     let length = config.engine.boundary;
     let decisions = args.decisions.as_deref();
-    let decisions = decisions.map_or(Ok(Vec::new()), |path| decisions::read(path, &topics, length));
+    let decisions = decisions.map(|path| decisions::read(path, &topics, length)).transpose()?;
     let replayed = if args.from_kafka {
-        from_kafka(args, &config, decisions?)?
+        topics::replay(args, &config, decisions)?
     } else {
-        from_files(args, &config, &topics, decisions?)?
+        from_files(args, &config, &topics, decisions.unwrap_or_default())?
     };
     if let Some(directory) = &args.out {
         results::write(directory, &replayed.output)?;
@@ -102,7 +101,7 @@ fn from_files(
     let mut inputs = Input::open_all(&args.files)?;
     // One file with a known number of partitions is read only once.
     let survey = if args.partitions.is_none() || inputs.len() > 1 {
-        let mut pace = Pace::new("looking at the files", &inputs);
+        let mut pace = Pace::new("looking at the files", bytes_of(&inputs));
         let survey = survey::survey(&mut inputs, topics, &mut pace)?;
         pace.finish();
         survey.shared_only()
@@ -111,7 +110,7 @@ fn from_files(
     };
     let seen = survey.largest.map_or(1, |largest| largest.saturating_add(1));
     let partitions = args.partitions.unwrap_or(seen);
-    let mut pace = Pace::new("replaying records", &inputs);
+    let mut pace = Pace::new("replaying records", bytes_of(&inputs));
     let files = inputs.into_iter().zip(survey.runs);
     let files = files.map(|(input, runs)| Ok((input.name.clone(), input.into_reader()?, runs)));
     let files = files.collect::<Result<_, Failure>>()?;
@@ -121,14 +120,6 @@ fn from_files(
     skipped.tell();
     let output = replay.finish().map_err(of_replay)?;
     Ok(Replayed { partitions, skipped, output })
-}
-
-fn from_kafka(
-    _args: &ReplayArgs,
-    _config: &Config,
-    _decisions: Vec<DecisionLine>,
-) -> Result<Replayed, Failure> {
-    Err(Failure::not_in_this_build("replay --from-kafka"))
 }
 
 fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayConfig {
@@ -150,6 +141,7 @@ fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayC
 }
 
 /// The input topics by their configured names.
+#[derive(Debug)]
 pub struct TopicsByName<'a> {
     names: &'a TopicNames,
 }
@@ -189,33 +181,37 @@ impl Skipped {
     }
 }
 
-/// How far the work is, in bytes, where that is told.
+/// The bytes of all files, where they are known.
+fn bytes_of(inputs: &[Input]) -> Option<u64> {
+    inputs.iter().map(Input::bytes).sum()
+}
+
+/// How far the work is: in bytes of files, or in records of topics.
 struct Pace {
     progress: Progress,
     stopwatch: Stopwatch,
-    bytes: u64,
+    done: u64,
     records: u32,
 }
 
 impl Pace {
-    fn new(what: &str, inputs: &[Input]) -> Self {
-        let total = inputs.iter().map(Input::bytes).sum();
+    fn new(what: &str, total: Option<u64>) -> Self {
         let progress = Progress::new(what, total, 0);
-        Self { progress, stopwatch: Stopwatch::start(), bytes: 0, records: 0 }
+        Self { progress, stopwatch: Stopwatch::start(), done: 0, records: 0 }
     }
 
-    /// Notes a record.
-    fn note(&mut self, bytes: u64) {
-        self.bytes += bytes;
+    /// Notes a record, and by how much the work went on.
+    fn note(&mut self, done: u64) {
+        self.done += done;
         self.records += 1;
         if self.records == RECORDS_A_TICK {
             self.records = 0;
-            self.progress.tick(self.bytes, self.stopwatch.ms());
+            self.progress.tick(self.done, self.stopwatch.ms());
         }
     }
 
     fn finish(self) {
-        self.progress.finish(self.bytes, self.stopwatch.ms());
+        self.progress.finish(self.done, self.stopwatch.ms());
     }
 }
 

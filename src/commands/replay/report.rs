@@ -106,12 +106,13 @@ impl Report<'_> {
 
     fn heading(&self) -> String {
         let policy = &self.config.policy;
-        let (accounts, zone) = (self.summary().accounts, policy.time_zone.name());
+        let accounts = i64::try_from(self.summary().accounts).unwrap_or(i64::MAX);
+        let accounts = show::count(accounts, "account");
+        let (days, zone) = (policy.window_days, policy.time_zone.name());
         match self.boundary() {
-            Some(boundary) => format!(
-                "As known at {boundary}: {accounts} accounts, {} days ({zone})\n",
-                policy.window_days
-            ),
+            Some(boundary) => {
+                format!("As known at {boundary}: {accounts}, a window of {days} days ({zone})\n")
+            }
             None => "No record had a time.\n".to_owned(),
         }
     }
@@ -201,13 +202,9 @@ impl Report<'_> {
     }
 }
 
-/// Appends a table below its title, without the spaces that fill its last column.
+/// Appends a table below its title.
 fn section(text: &mut String, title: &str, table: &Table) {
-    text.push_str(&format!("\n{title}\n"));
-    for line in table.to_string().lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    text.push_str(&format!("\n{title}\n{}", show::lines(table)));
 }
 
 /// What is JSON already.

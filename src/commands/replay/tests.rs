@@ -1,1 +1,0 @@
-//! Reading several files: in which order, and what is refused.
