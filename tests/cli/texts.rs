@@ -38,7 +38,7 @@ fn each_kind_of_failure_ends_with_its_own_code_and_tells_it_once() {
             78,
             "did you mean engine.max_accounts",
         ),
-        (&["validate", "--set", "kafka.group=a b"], 78, "kafka.group"),
+        (&["validate", "--set", "kafka.group=a b"], 78, "which is no usable name"),
     ] {
         let ran = run(args);
         assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
