@@ -50,7 +50,8 @@
 //! names of the value's own numbers there are `before`, `official`, `mfn` and `afn` (D/N),
 //! `left` and `needed` (headroom), `kinds` (negative feedback/claim/chargeback), `window` and
 //! `cycle` (`dN..dN`), `streak`, and `defects`: the whole list in its order, `ORDER:KIND:REF`
-//! (feedback, claim, chargeback; `:REF` where there is one), with `+` in front where it is new.
+//! (feedback, claim, chargeback; `:REF` where there is one), with `+` in front where it is new;
+//! `defects+=` goes on with it on another line.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

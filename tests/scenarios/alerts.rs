@@ -149,7 +149,7 @@ impl<'a> Actual<'a> {
 /// Compares an alert with how a table states it; tells all that is wrong.
 pub fn mismatches(scenario: &Scenario, stated: &str, actual: &Actual<'_>) -> Vec<String> {
     let mut words: Vec<&str> = stated.split_whitespace().collect();
-    let fields: Vec<&str> = words.iter().copied().filter(|word| word.contains('=')).collect();
+    let fields = fields(&words);
     words.retain(|word| !word.contains('='));
     if words.len() == 4 {
         words.insert(3, "all/live");
@@ -159,10 +159,9 @@ pub fn mismatches(scenario: &Scenario, stated: &str, actual: &Actual<'_>) -> Vec
     if head != actual.head() {
         wrong.push(format!("expected {head}, found {}", actual.head()));
     }
-    let is_initial_stated = fields.iter().any(|field| field.starts_with("initial="));
-    let default = (!is_initial_stated).then_some("initial=false");
-    for field in fields.iter().copied().chain(default) {
-        let (name, expected) = field.split_once('=').expect("a field has a sign");
+    let is_initial_stated = fields.iter().any(|(name, _)| name == "initial");
+    let default = (!is_initial_stated).then(|| ("initial".to_owned(), "false".to_owned()));
+    for (name, expected) in fields.iter().chain(&default) {
         let expected = dated(scenario, name, expected);
         match actual.field(name) {
             Some(found) if found == expected => {}
@@ -171,6 +170,18 @@ pub fn mismatches(scenario: &Scenario, stated: &str, actual: &Actual<'_>) -> Vec
         }
     }
     wrong
+}
+
+/// The fields among words; `NAME+=` goes on with a list that was begun by `NAME=`.
+fn fields(words: &[&str]) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {
+        match fields.iter_mut().find(|(begun, _)| name.strip_suffix('+') == Some(begun)) {
+            Some((_, list)) => list.push_str(value),
+            None => fields.push((name.to_owned(), value.to_owned())),
+        }
+    }
+    fields
 }
 
 /// Days in the notation of the tables, as dates.
