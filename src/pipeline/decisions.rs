@@ -17,8 +17,8 @@ pub struct Recorded {
     closings: [VecDeque<(NextOffset, Boundary)>; 4],
     times: [BTreeMap<Offset, RecordTime>; 4],
     alerts_from: Option<Boundary>,
-    /// The largest boundary that was closed by decision.
-    last_closing: Option<Boundary>,
+    /// The smallest and the largest boundary that was closed by decision.
+    closed: Option<(Boundary, Boundary)>,
 }
 
 impl Recorded {
@@ -39,7 +39,8 @@ impl Recorded {
                 for idle in partitions.iter().filter(|idle| idle.partition == shard) {
                     let closings = &mut self.closings[idle.topic.index()];
                     closings.push_back((idle.next_offset, *boundary));
-                    self.last_closing = self.last_closing.max(Some(*boundary));
+                    let (first, last) = self.closed.unwrap_or((*boundary, *boundary));
+                    self.closed = Some((first.min(*boundary), last.max(*boundary)));
                 }
             }
             DecisionLine::RecordTime { topic, partition, offset, record_time } => {
@@ -62,10 +63,16 @@ impl Recorded {
         self.alerts_from
     }
 
+    /// The smallest boundary that was closed by decision.
+    #[must_use]
+    pub fn first_closing(&self) -> Option<Boundary> {
+        self.closed.map(|(first, _)| first)
+    }
+
     /// The largest boundary that was closed by decision.
     #[must_use]
-    pub const fn last_closing(&self) -> Option<Boundary> {
-        self.last_closing
+    pub fn last_closing(&self) -> Option<Boundary> {
+        self.closed.map(|(_, last)| last)
     }
 
     /// Applies what was decided at positions up to `next` of a partition.
