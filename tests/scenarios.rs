@@ -37,7 +37,8 @@
 //! is `o1`, `o1..o9` or a list of these with commas. An event happens when it is recorded, and an
 //! order is bought when it happens, unless a field says otherwise: `event=TIME` (`none` leaves it
 //! out), `bought=TIME`, and any other field by its own name, with `by=` for `funded_by` and `id=`
-//! for the claim's or chargeback's id. `p=N` puts the record into that partition instead of its
+//! for the claim's or chargeback's id; `NAME=text:...` is a string as it stands, `NAME=json:...` any
+//! JSON without spaces. `p=N` puts the record into that partition instead of its
 //! seller's, `offset=N` gives it that offset.
 //!
 //! After `->` stands what is expected: for a record `applied`, `duplicate`, `superseded`,
@@ -88,14 +89,60 @@ fn check(file: &str) {
     assert!(wrong.is_empty(), "\n{all}\n\n{count} expectations of {file} are not met");
 }
 
-/// Declares one test per table, and that every table has one.
+/// The problems of a table that is wrong somewhere, without the lines of alerts.
+fn problems_of(table: &str) -> Vec<String> {
+    table::parse("wrong.txt", table).iter().flat_map(verify::problems).collect()
+}
+
+#[test]
+fn a_table_that_states_something_else_fails_at_its_line() {
+    const EVENTS: &str = "== A title
+        d1 10:00:00 order S o1..o10 -> applied
+        d1 10:00:00 feedback S o1 1* -> applied -> warning raised S 1/10 needed=90
+        d1 10:00:00 expect S 1/10 kinds=1/0/0
+        expect S 1/10";
+    let right = EVENTS.replace("d1 10:00:00 expect", "d1 10:00:05 expect");
+    assert_eq!(problems_of(&right), [""; 0]);
+    for (from, to, problem) in [
+        ("o10 -> applied", "o10 -> duplicate", "wrong.txt:2: A title\n    expected duplicate"),
+        ("o10 -> applied", "o10", "wrong.txt:2: A title\n    no outcome is stated"),
+        (" -> warning raised S 1/10 needed=90", "", "wrong.txt:1: A title\n    not stated: 2026"),
+        ("raised S 1/10", "cleared S 1/10", "wrong.txt:3: A title\n    expected warning cleared"),
+        ("raised S 1/10", "raised S mfn/live 1/10", "    expected warning raised S mfn/live"),
+        ("needed=90", "needed=91", "    needed: expected 91, found 90"),
+        ("needed=90", "initial=true", "    initial: expected true, found false"),
+        ("needed=90", "nonsense=1", "    nonsense is no field of an alert"),
+        ("needed=90", "needed=90 -> critical raised S 1/10", "    no such alert at 2026"),
+        ("10:00:00 feedback", "10:00:05 feedback", "wrong.txt:4: A title\n    expected 1/10"),
+        ("S 1/10 kinds=1/0/0", "S 1/10 kinds=0/0/1", "    expected 1/10 0/0/1, found 1/10 1/0/0"),
+        ("expect S 1/10 kinds", "expect S mfn/official 1/10 kinds", ", found none"),
+        ("== A title", "== A title\n    until d1 10:00:04", "found pending"),
+        ("== A title", "== A title\n    fails something", "    it does not fail"),
+        ("== A title", "== A title\n    set window_days=0", "window_days"),
+    ] {
+        let wrong = right.replace(from, to);
+        assert_ne!(wrong, right, "{from}");
+        let found = problems_of(&wrong);
+        assert!(found.iter().any(|text| text.contains(problem)), "{problem}: {found:#?}");
+    }
+    let early = problems_of(EVENTS);
+    assert!(early[0].contains("wrong.txt:4: A title\n    expected S 1/10 kinds=1/0/0, found none"));
+}
+
+#[test]
+#[should_panic(expected = "wrong.txt:2: this is no line of a table\n    something")]
+fn a_line_that_means_nothing_fails_with_its_place() {
+    problems_of("== A title\nsomething");
+}
+
 #[test]
 fn every_table_has_its_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file!())).unwrap();
     for entry in fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".txt") {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "txt") {
+            let name = path.file_name().unwrap().to_str().unwrap();
             assert!(source.contains(&format!("check(\"{name}\")")), "{name} is never checked");
         }
     }

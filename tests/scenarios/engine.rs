@@ -77,7 +77,8 @@ pub fn by_oracle(prepared: &Prepared, until_ms: Option<i64>) -> Files {
     };
     let records: Vec<_> = prepared.records.iter().map(|placed| placed.record.clone()).collect();
     let output = oracle::run(&config, &records);
-    let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
+    let lines =
+        |lines: &[String]| lines.iter().fold(String::new(), |text, line| text + line + "\n");
     Files {
         alerts: lines(&output.alerts),
         totals: lines(&output.totals),

@@ -202,12 +202,15 @@ impl Line {
                 self.fields.remove(name);
                 return Ok(());
             }
-            ("event_time" | "purchase_date" | "response_time", text) => {
-                json!(instant(days.field(text)?))
-            }
             (_, "true") => json!(true),
             (_, "false") => json!(false),
             (_, "null") => Value::Null,
+            (_, text) if text.starts_with("text:") => json!(text["text:".len()..]),
+            (_, text) if text.starts_with("json:") => serde_json::from_str(&text["json:".len()..])
+                .map_err(|error| format!("{text}: {error}"))?,
+            ("event_time" | "purchase_date" | "response_time", text) => {
+                json!(instant(days.field(text)?))
+            }
             (_, text) => json!(text),
         };
         self.fields.insert(name.to_owned(), value);
@@ -230,7 +233,9 @@ impl Line {
     fn message(&self, order: &str) -> Message {
         let mut fields = self.fields.clone();
         fields.insert("order_id".to_owned(), json!(order));
-        if self.kind == 0 && !fields.contains_key("purchase_date") {
+        let is_bought =
+            ["purchase_date", "PurchaseDate"].iter().any(|name| fields.contains_key(*name));
+        if self.kind == 0 && !is_bought {
             let event = fields.get("event_time").cloned();
             let recorded = self.message.timestamp_ms.map(|ms| json!(instant(ms)));
             fields.extend(event.or(recorded).map(|time| ("purchase_date".to_owned(), time)));

@@ -255,6 +255,16 @@ fn other_runs(scenario: &Scenario, prepared: &Prepared, files: &Files) -> Vec<St
     if let Some(difference) = files.difference(&engine::by_oracle(prepared, None)) {
         wrong.push(format!("engine and oracle differ in {difference}"));
     }
+    let outcomes: Value = serde_json::from_str(&files.outcomes).expect("outcomes are JSON");
+    let counts = outcomes["outcomes"].as_object().expect("an object of topics").values();
+    let ended: i64 = counts
+        .flat_map(|topic| topic.as_object().expect("an object of outcomes").values())
+        .map(|count| count.as_i64().expect("a count"))
+        .sum();
+    let read = i64::try_from(prepared.records.len()).expect("few records");
+    if ended != read || outcomes["read"] != read {
+        wrong.push(format!("{read} records were read, the outcomes say {}", files.outcomes));
+    }
     let line = u64::try_from(scenario.line).expect("a line number");
     for round in 0..INTERLEAVINGS {
         let order = engine::interleaved(prepared, line * INTERLEAVINGS + round);
