@@ -1,124 +1,66 @@
-//! From the configuration to the Kafka adapter, and from its errors to exit codes.
+//! The Kafka cluster that a configuration names: its settings for the adapter, and its topics.
 
-use std::time::Duration;
+use std::fmt::Write;
 
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::config;
-use crate::domain::event::Topic;
-use crate::kafka::{KafkaConfig, TopicNames, TopicProblem, TopicsError};
+use super::service::failure_of_source;
+use crate::config::Config;
+use crate::kafka::{self, KafkaConfig, TopicFacts, TopicNames, TopicsError};
 use crate::pipeline::ports::SourceError;
 
-/// What the adapter of one worker is told.
+/// The adapter's settings.
 #[must_use]
-pub fn kafka_config(kafka: &config::KafkaConfig, worker: u32) -> KafkaConfig {
-    let properties = kafka.properties.iter();
-    KafkaConfig {
-        bootstrap: kafka.bootstrap_servers.clone(),
-        properties: properties
-            .map(|(name, value)| (name.to_owned(), value.expose().to_owned()))
-            .collect(),
-        group: kafka.group.clone(),
-        instance: kafka.instance.clone(),
-        worker,
-        topics: TopicNames {
-            inputs: Topic::ALL.map(|topic| kafka.topics.input(topic).to_owned()),
-            alerts: kafka.topics.alerts.clone(),
-            status: kafka.topics.status.clone(),
-            dead_letters: kafka.topics.dead_letters.clone(),
-            progress: kafka.topics.progress.clone(),
-        },
-        queue_memory_kbytes: kafka.queue_memory_kbytes,
-        transaction_timeout_ms: whole_ms(kafka.transaction_timeout),
-        session_timeout_ms: whole_ms(kafka.session_timeout),
-        heartbeat_interval_ms: whole_ms(kafka.heartbeat_interval),
-    }
-}
-
-fn whole_ms(time: Duration) -> u32 {
-    u32::try_from(time.as_millis()).expect("the keys' ranges end at 15 minutes")
-}
-
-/// How a command ends that the cluster did not answer as it should.
-#[must_use]
-pub fn source_failure(error: SourceError) -> Failure {
-    let code = match &error {
-        SourceError::NotReady(_) | SourceError::Unavailable(_) | SourceError::Stop(_) => {
-            ExitCode::Unavailable
-        }
-        SourceError::Refused(_) => ExitCode::Refused,
-        SourceError::Fenced(_) => ExitCode::Temporary,
-        SourceError::Fatal(_) => ExitCode::Software,
+pub fn settings(config: &Config) -> KafkaConfig {
+    let from = &config.kafka;
+    let ms =
+        |duration: std::time::Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    let mut to = KafkaConfig::new(&from.bootstrap_servers, &from.group, &from.instance);
+    to.properties = from
+        .properties
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.expose().to_owned()))
+        .collect();
+    to.topics = TopicNames {
+        inputs: from.topics.inputs.clone(),
+        alerts: from.topics.alerts.clone(),
+        status: from.topics.status.clone(),
+        dead_letters: from.topics.dead_letters.clone(),
+        progress: from.topics.progress.clone(),
     };
-    Failure::new(code, error)
+    to.queue_memory_kbytes = from.queue_memory_kbytes;
+    to.transaction_timeout_ms = ms(from.transaction_timeout);
+    to.session_timeout_ms = ms(from.session_timeout);
+    to.heartbeat_interval_ms = ms(from.heartbeat_interval);
+    to
 }
 
-/// How a command ends that found the topics unfit: with all of it.
-#[must_use]
-pub fn topics_failure(error: TopicsError) -> Failure {
-    match error {
-        TopicsError::Source(error) => source_failure(error),
-        TopicsError::Problems(problems) => Failure::new(ExitCode::Config, listed(&problems)),
-    }
-}
-
-fn listed(problems: &[TopicProblem]) -> String {
-    let mut text = match problems.len() {
-        1 => "1 thing is wrong with the topics:".to_owned(),
-        count => format!("{count} things are wrong with the topics:"),
-    };
-    for TopicProblem { topic, problem, cure } in problems {
-        text.push_str(&format!("\n{topic}: {problem}\n    cure: {cure}"));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_configured_reaches_the_adapter() {
-        let sources = config::Sources {
-            host_name: Some("host".to_owned()),
-            sets: ["kafka.topics.orders=o", "kafka.properties.client.rack=r"]
-                .map(str::to_owned)
-                .to_vec(),
-            ..config::Sources::default()
-        };
-        let config = config::load(&sources).unwrap();
-        let kafka = kafka_config(&config.kafka, 3);
-        assert_eq!(kafka.identity(), "odrwatch-host-3");
-        assert_eq!(kafka.topics.input(Topic::Orders), "o");
-        assert_eq!(kafka.properties["client.rack"], "r");
-        assert_eq!(kafka.transaction_timeout_ms, 60_000);
-        assert_eq!(
-            KafkaConfig::new("localhost:9092", "odrwatch", "host"),
-            KafkaConfig {
-                worker: 0,
-                properties: std::collections::BTreeMap::new(),
-                topics: TopicNames::default(),
-                ..kafka
+/// Looks at all topics; one message lists everything that is wrong, each with its cure.
+///
+/// # Errors
+/// 78 with that message, or what kept the cluster from answering.
+pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
+    kafka::check_topics(&settings(config), config.policy.horizon_days()).map_err(|error| {
+        match error {
+            TopicsError::Source(error) => failure_of_source(&error)
+                .during(format!("looking at the topics at {}", config.kafka.bootstrap_servers)),
+            TopicsError::Problems(problems) => {
+                let mut message = TopicsError::Problems(problems.clone()).to_string();
+                for problem in problems {
+                    // Writing to a string cannot fail.
+                    let _ = write!(message, "\n  {problem}");
+                }
+                Failure::new(ExitCode::Config, message)
             }
-        );
-    }
+        }
+    })
+}
 
-    #[test]
-    fn all_that_is_wrong_with_the_topics_is_listed_and_a_mistake_in_the_configuration() {
-        let problem = |topic: &str| TopicProblem {
-            topic: topic.to_owned(),
-            problem: "does not exist".to_owned(),
-            cure: "odrwatch topics create".to_owned(),
-        };
-        let failure = topics_failure(TopicsError::Problems(vec![problem("a"), problem("b")]));
-        assert_eq!(failure.code(), ExitCode::Config);
-        assert_eq!(
-            failure.to_string(),
-            "2 things are wrong with the topics:\n\
-             a: does not exist\n    cure: odrwatch topics create\n\
-             b: does not exist\n    cure: odrwatch topics create"
-        );
-        let refused = source_failure(SourceError::Refused("x".to_owned()));
-        assert_eq!(refused.code(), ExitCode::Refused);
+/// The failure of a command that only asks: what it asked for is not there, or gave no answer.
+#[must_use]
+pub fn failure_of_asking(error: &SourceError) -> Failure {
+    match error {
+        SourceError::Stop(problem) => Failure::new(ExitCode::Unavailable, problem.clone()),
+        error => failure_of_source(error),
     }
 }

@@ -1,11 +1,11 @@
 //! The commands: one file each, behind one set of arguments and exit codes.
 //!
-//! [`start`] and [`cluster`] are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
+//! [`start`] and `cluster` are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
 //! print. Absent on purpose: any computation of rates or alerts, which is the engine's.
 
 pub mod args;
-pub mod cluster;
-pub mod demo;
+mod cluster;
+mod demo;
 pub mod exit;
 pub mod failure;
 pub mod output;

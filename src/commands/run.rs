@@ -3,12 +3,12 @@
 use tracing::{info, warn};
 
 use super::args::{GlobalArgs, RunArgs};
-use super::cluster::{kafka_config, topics_failure};
+use super::cluster;
 use super::failure::Failure;
 use super::service::{self, Service};
 use super::start;
 use crate::config::{AlertsFrom, Config};
-use crate::kafka::{self, KafkaBroker, TopicFacts};
+use crate::kafka::{KafkaBroker, TopicFacts};
 use crate::pipeline::worker::{StartRule, WorkerConfig};
 use crate::telemetry::health::WorkerNo;
 use crate::wire::fingerprint::policy_fingerprint;
@@ -20,8 +20,7 @@ use crate::wire::fingerprint::policy_fingerprint;
 pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
-    let facts = kafka::check_topics(&kafka_config(&config.kafka, 0), config.policy.horizon_days())
-        .map_err(topics_failure)?;
+    let facts = cluster::check(&config)?;
     let service = service_of(&config, facts.partitions);
     let listener = service::listen(config.http.listen)?;
     service::serve(&service, listener, connector(&config, facts), Vec::new())
@@ -37,8 +36,12 @@ pub fn connector(
         warn!("{warning}");
     }
     info!(partitions = facts.partitions, group = config.kafka.group, "the topics are fit");
-    let kafka = config.kafka.clone();
-    move |worker| KafkaBroker::connect(&kafka_config(&kafka, worker), &facts)
+    let kafka = cluster::settings(config);
+    move |worker| {
+        let mut kafka = kafka.clone();
+        kafka.worker = worker;
+        KafkaBroker::connect(&kafka, &facts)
+    }
 }
 
 /// The service that a configuration describes, over inputs of so many partitions.

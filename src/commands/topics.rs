@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use super::args::{ConfigArgs, GlobalArgs, TopicsCommand, TopicsCreateArgs};
-use super::cluster::{kafka_config, source_failure, topics_failure};
 use super::exit::ExitCode;
 use super::failure::Failure;
-use super::{output, show, start};
+use super::{cluster, output, show, start};
 use crate::config::Config;
 use crate::kafka::{self, Creation, TopicLayout, TopicPlan, TopicState};
 
@@ -37,8 +36,8 @@ fn create(args: &TopicsCreateArgs, config: &Config) -> Result<(), Failure> {
         horizon_days: config.policy.horizon_days(),
     };
     let creation = if args.dry_run { Creation::DryRun } else { Creation::Create };
-    let plans = kafka::create_topics(&kafka_config(&config.kafka, 0), layout, creation)
-        .map_err(source_failure)?;
+    let plans = kafka::create_topics(&cluster::settings(config), layout, creation)
+        .map_err(|error| cluster::failure_of_asking(&error))?;
     output::print(planned(&plans).as_bytes())?;
     let failed = plans.iter().filter(|plan| matches!(plan.state, TopicState::Failed(_))).count();
     if failed > 0 {
@@ -77,8 +76,7 @@ fn planned(plans: &[TopicPlan]) -> String {
 /// # Errors
 /// As [`run`].
 pub fn findings(config: &Config) -> Result<String, Failure> {
-    let facts = kafka::check_topics(&kafka_config(&config.kafka, 0), config.policy.horizon_days())
-        .map_err(topics_failure)?;
+    let facts = cluster::check(config)?;
     let partitions = show::count(i64::from(facts.partitions), "partition");
     let mut text = format!("The topics are right; the inputs have {partitions} each.\n");
     for warning in &facts.warnings {

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use super::args::{GlobalArgs, ValidateArgs};
 use super::failure::Failure;
 use super::{output, start, topics};
-use crate::config::{AlertsFrom, Config, Sources, policy_fingerprint};
+use crate::config::{AlertsFrom, Config, Sources};
 use crate::domain::event::Topic;
+use crate::wire::fingerprint::policy_fingerprint;
 
 /// Lists all mistakes, or says what is configured.
 ///
@@ -53,7 +54,7 @@ fn summary(config: &Config) -> String {
         "policy",
         format!(
             "{}: {} days ({}), warning above {}, critical above {}",
-            policy_fingerprint(policy),
+            policy_fingerprint(policy, engine.boundary.ms()),
             policy.window_days,
             policy.time_zone.name(),
             of(policy.warning.raise_bp),

@@ -26,5 +26,8 @@ pub mod policy;
 pub mod rate;
 pub mod risk;
 pub mod shard;
+mod tell;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod window;

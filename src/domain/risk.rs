@@ -1,12 +1,11 @@
-//! How close accounts are to an alert: the band of a rate, and how many accounts are in which.
+//! How close an account is to an alert: the band of its rate.
 //!
 //! Invariant: a band is taken from the conditions of the alerts themselves, so that an account is
 //! in the band of a level exactly when that level would be raised. Absent on purpose: hysteresis,
 //! which only a level that is up has.
 
-use super::policy::{Policy, Scope, Threshold, View};
+use super::policy::{Policy, Threshold};
 use super::rate::Rate;
-use super::shard::Shard;
 
 /// Where an account stands against the warning and critical alerts, over both channels of the live
 /// view.
@@ -72,31 +71,6 @@ impl Band {
             Self::Critical => 3,
             Self::None => 4,
         }
-    }
-}
-
-impl Shard {
-    /// How many accounts are in which band, in the order of [`Band::ALL`].
-    #[must_use]
-    pub fn bands(&self) -> [u64; 5] {
-        let mut bands = [0; 5];
-        for (_, account) in self.book.accounts.iter() {
-            let rate = account.counts(View::Live, Scope::All).rate();
-            bands[Band::of(rate, &self.book.policy).index()] += 1;
-        }
-        bands
-    }
-
-    /// Alerts that are up, by kind.
-    #[must_use]
-    pub fn active_alerts(&self) -> [u64; 3] {
-        let mut active = [0; 3];
-        for (_, account) in self.book.accounts.iter() {
-            for (kind, bits) in active.iter_mut().zip([0, 6, 12]) {
-                *kind += u64::from((account.levels.bits() >> bits & 63).count_ones());
-            }
-        }
-        active
     }
 }
 

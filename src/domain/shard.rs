@@ -17,12 +17,11 @@
 use super::alerts::status::StatusSlots;
 use super::book::Book;
 use super::boundary::{Inbox, Position, Waiting};
-use super::effects::{Counts, Digest, Effects, Total};
+use super::effects::{Digest, Effects};
 use super::event::{DeadReason, Event, Outcome, Topic};
 use super::ids::{NextOffset, Offset, ShardNo};
-use super::policy::{Policy, Scope, View};
+use super::policy::Policy;
 use super::time::{Boundary, BoundaryLength, Day, RecordTime};
-use super::window::AccountNo;
 
 /// Limits of one shard. At a limit the shard stops loudly; it never evicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,18 +96,7 @@ pub(crate) enum Alerting {
     On,
 }
 
-/// What a shard holds now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Orders.
-    pub orders: usize,
-    /// Accounts.
-    pub accounts: usize,
-    /// Defects that wait for their order.
-    pub orphans: usize,
-    /// Records that wait for their boundary.
-    pub pending: usize,
-}
+pub use super::tell::Held;
 
 /// A shard.
 #[derive(Clone, Debug)]
@@ -257,12 +245,10 @@ impl Shard {
         let waiting = self.inbox.first_waiting();
         let Some(closed) = self.closed else { return waiting };
         let as_of = self.book.as_of?;
-        let day_end = self.book.policy.time_zone.end_of(as_of);
+        let day_end = self.book.policy.time_zone.end_of_from(as_of, closed.ms(self.length));
         let slide = Boundary::of_watermark(RecordTime::from_ms(day_end), self.length);
-        let cycle = self
-            .ends_cycle(as_of)
-            .then(|| Boundary::at_or_after(day_end, self.length))
-            .filter(|boundary| *boundary > closed);
+        let cycle = Boundary::at_or_after(self.cycle_end(as_of), self.length);
+        let cycle = Some(cycle).filter(|boundary| *boundary > closed);
         let start = match self.alerting {
             Alerting::Waiting(start) => start.filter(|boundary| *boundary > closed),
             Alerting::On => None,
@@ -271,9 +257,11 @@ impl Shard {
         [waiting, Some(slide), cycle, start, status].into_iter().flatten().min()
     }
 
-    pub(crate) fn ends_cycle(&self, day: Day) -> bool {
+    /// The instant, in ms, at which the cycle of a day ends: the first one after its last day, even
+    /// where the zone left that day out.
+    pub(crate) fn cycle_end(&self, day: Day) -> i64 {
         let policy = &self.book.policy;
-        policy.cycle_of(day) != policy.cycle_of(day.plus(1))
+        policy.time_zone.end_of(policy.cycle_days_of(day).1)
     }
 
     /// The next boundary that can close: it has an effect and all watermarks have reached it.
@@ -412,81 +400,6 @@ impl Shard {
     #[must_use]
     pub fn positions(&self) -> [Position; 4] {
         Topic::ALL.map(|topic| self.inbox.closed(topic))
-    }
-
-    /// What the shard holds.
-    #[must_use]
-    pub fn held(&self) -> Held {
-        Held {
-            orders: self.book.orders.len(),
-            accounts: self.book.accounts.len(),
-            orphans: self.book.defects.orphans(),
-            pending: self.inbox.waiting_records(),
-        }
-    }
-
-    /// Bytes held: by the order index alone, and in all (about).
-    #[must_use]
-    pub fn bytes(&self) -> (usize, usize) {
-        let index = self.book.orders.bytes();
-        let pending = self.inbox.waiting_records() * size_of::<Waiting>();
-        let rest = self.book.accounts.bytes()
-            + self.book.defects.bytes()
-            + self.book.odd_ids.bytes()
-            + pending;
-        (index, index + rest)
-    }
-
-    /// The numbers of every account, scope and view that has orders, in the order of names.
-    #[must_use]
-    pub fn totals(&self) -> Vec<Total> {
-        let Some(as_of) = self.book.as_of else { return Vec::new() };
-        let mut numbers: Vec<AccountNo> =
-            self.book.accounts.iter().map(|(number, _)| number).collect();
-        self.book.accounts.sort(&mut numbers);
-        let mut totals = Vec::new();
-        for number in numbers {
-            let (seller_id, marketplace_id) = self.book.accounts.name(number);
-            for scope in Scope::ALL {
-                for view in View::ALL {
-                    let counts = self.book.accounts.get(number).counts(view, scope);
-                    if counts.orders == 0 {
-                        continue;
-                    }
-                    totals.push(Total {
-                        seller_id: seller_id.into(),
-                        marketplace_id: marketplace_id.into(),
-                        scope,
-                        view,
-                        as_of,
-                        counts,
-                    });
-                }
-            }
-        }
-        totals
-    }
-
-    /// The numbers of one account in the live view, for tests and queries; `None` if unknown.
-    #[must_use]
-    pub fn counts_of(
-        &self,
-        seller: &str,
-        marketplace: &str,
-        view: View,
-        scope: Scope,
-    ) -> Option<Counts> {
-        let accounts = &self.book.accounts;
-        accounts
-            .iter()
-            .find(|(number, _)| accounts.name(*number) == (seller, marketplace))
-            .map(|(_, account)| account.counts(view, scope))
-    }
-
-    /// Records that wait, by topic, as outcomes that are not decided.
-    #[must_use]
-    pub fn pending(&self) -> [usize; 4] {
-        Topic::ALL.map(|topic| self.inbox.waiting_of(topic))
     }
 }
 

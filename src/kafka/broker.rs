@@ -231,6 +231,10 @@ impl Broker for KafkaBroker {
         self.sink.reconnect()
     }
 
+    fn clock_skew_ms(&self) -> Option<i64> {
+        self.sink.clock_skew_ms()
+    }
+
     fn wait(&mut self, timeout: Duration) {
         self.wake.wait(timeout);
     }

@@ -60,12 +60,14 @@ pub(super) struct Sink {
     producer: Option<Producer>,
     config: KafkaConfig,
     facts: TopicFacts,
+    /// Our clock minus the broker's, as last found.
+    skew_ms: Option<i64>,
 }
 
 impl Sink {
     /// Prepares; there is no producer before [`Self::reconnect`].
     pub(super) fn new(config: &KafkaConfig, facts: &TopicFacts) -> Self {
-        Self { producer: None, config: config.clone(), facts: facts.clone() }
+        Self { producer: None, config: config.clone(), facts: facts.clone(), skew_ms: None }
     }
 
     /// Replaces the producer. `NotReady` while the output partitions do not settle: the next call
@@ -79,8 +81,15 @@ impl Sink {
             }
         };
         let (producer, outcome) = unsettled.settle();
+        let skew_ms = producer.deliveries(|deliveries| deliveries.skew.nearest_to_zero());
+        self.skew_ms = skew_ms.or(self.skew_ms);
         self.producer = Some(producer);
         outcome
+    }
+
+    /// Our clock minus the broker's, as the last commit or reconnect found it.
+    pub(super) const fn clock_skew_ms(&self) -> Option<i64> {
+        self.skew_ms
     }
 
     /// Drops the producer; an open transaction is aborted by the next one, or times out.
@@ -125,6 +134,7 @@ impl Sink {
         };
         let receipt = transaction.run(batch, member)?;
         self.producer = Some(producer);
+        self.skew_ms = receipt.clock_skew_ms.or(self.skew_ms);
         Ok(receipt)
     }
 }

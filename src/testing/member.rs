@@ -270,6 +270,11 @@ impl Broker for MemoryBroker {
         reader.next.filter(|_| reader.fetched).map(NextOffset::stated)
     }
 
+    fn clock_skew_ms(&self) -> Option<i64> {
+        let cluster_ms = self.cluster.clock_ms();
+        Some(self.clock_ms.unwrap_or(cluster_ms).saturating_sub(cluster_ms))
+    }
+
     fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset> {
         let reader = *self.reader(partition);
         reader.fetched.then(|| NextOffset::stated(reader.known_end))

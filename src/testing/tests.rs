@@ -100,7 +100,7 @@ fn a_reader_sees_committed_records_only_and_skips_over_gaps() {
     assert_eq!(read(&mut broker, orders), [(0, "a".into())]);
     assert_eq!(broker.position(orders), Some(NextOffset::stated(4)));
     assert!(broker.is_at_log_end(orders));
-    assert_eq!(broker.known_end(orders), Some(NextOffset::stated(3)));
+    assert_eq!(broker.known_end(orders), Some(NextOffset::stated(4)));
 
     cluster.end(open, TransactionEnd::Commit);
     let expected = [(4, "b".into()), (5, "c".into())];

@@ -30,8 +30,14 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start(partitions: u32) -> Self {
+        Self::start_with(partitions, &[])
+    }
+
+    pub fn start_with(partitions: u32, settings: &[(&str, &str)]) -> Self {
         // Static members are waited for after they left: a short session makes that short.
-        let process = Process::start_with(&[("group.min.session.timeout.ms", "1000")]);
+        let short = ("group.min.session.timeout.ms", "1000");
+        let settings: Vec<_> = settings.iter().copied().chain([short]).collect();
+        let process = Process::start_with(&settings);
         let config = config(&process, "none");
         let layout = TopicLayout { partitions, replication: Some(1), horizon_days: 75 };
         let plans = create_topics(&config, layout, Creation::Create).unwrap();

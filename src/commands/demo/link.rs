@@ -1,7 +1,7 @@
 //! The demo's two ways to its broker, in memory or real: records in, committed alerts out.
 
 use super::PARTITIONS;
-use crate::commands::cluster::source_failure;
+use crate::commands::cluster::failure_of_asking;
 use crate::commands::failure::Failure;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::kafka;
@@ -102,5 +102,5 @@ impl Tail {
 }
 
 fn failure(error: crate::pipeline::ports::SourceError) -> Failure {
-    source_failure(error).during("the demo's own connection")
+    failure_of_asking(&error).during("the demo's own connection")
 }

@@ -28,7 +28,7 @@ use self::screen::Screen;
 use self::stage::Stage;
 use self::topics::RunName;
 use super::args::{DemoArgs, GlobalArgs};
-use super::cluster::{kafka_config, source_failure};
+use super::cluster::{self, failure_of_asking};
 use super::failure::Failure;
 use super::run::{connector, service_of};
 use super::service::{self, Clock, Companion, Service};
@@ -120,9 +120,10 @@ impl Demo<'_> {
         let config = self.config;
         topics::delete_left_behind(config, self.began_ms);
         let facts = topics::create(config, self.args.history_days)?;
-        let kafka = kafka_config(&config.kafka, 0);
-        let feed = kafka::Feed::connect(&kafka).map_err(source_failure)?;
-        let tail = kafka::AlertTail::connect(&kafka, PARTITIONS).map_err(source_failure)?;
+        let kafka = cluster::settings(config);
+        let failed = |error| failure_of_asking(&error);
+        let feed = kafka::Feed::connect(&kafka).map_err(failed)?;
+        let tail = kafka::AlertTail::connect(&kafka, PARTITIONS).map_err(failed)?;
         self.serve(connector(config, facts), Feed::Kafka(Box::new(feed)), Tail::Kafka(tail))?;
         topics::delete(config);
         Ok(())

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::PARTITIONS;
-use crate::commands::cluster::{kafka_config, source_failure, topics_failure};
+use crate::commands::cluster;
 use crate::commands::exit::ExitCode;
 use crate::commands::failure::Failure;
 use crate::config::{self, Config};
@@ -84,14 +84,15 @@ fn base36(mut number: u64) -> String {
 
 /// Creates the run's topics, kept long enough for a history of so many days.
 pub fn create(config: &Config, history_days: u32) -> Result<TopicFacts, Failure> {
-    let kafka = kafka_config(&config.kafka, 0);
+    let kafka = cluster::settings(config);
     let horizon_days = config.policy.horizon_days();
     let layout = TopicLayout {
         partitions: PARTITIONS,
         replication: None,
         horizon_days: horizon_days.max(history_days),
     };
-    let plans = kafka::create_topics(&kafka, layout, Creation::Create).map_err(source_failure)?;
+    let plans = kafka::create_topics(&kafka, layout, Creation::Create)
+        .map_err(|error| cluster::failure_of_asking(&error))?;
     for plan in plans {
         if let TopicState::Failed(problem) = plan.state {
             let problem = format!("the topic {} cannot be created: {problem}", plan.topic);
@@ -103,15 +104,15 @@ pub fn create(config: &Config, history_days: u32) -> Result<TopicFacts, Failure>
         match kafka::check_topics(&kafka, horizon_days) {
             // Brokers hear of a new topic one after the other.
             Err(TopicsError::Problems(_)) => std::thread::sleep(pause),
-            other => return other.map_err(topics_failure),
+            _ => break,
         }
     }
-    kafka::check_topics(&kafka, horizon_days).map_err(topics_failure)
+    cluster::check(config)
 }
 
 /// Deletes the run's topics.
 pub fn delete(config: &Config) {
-    let kafka = kafka_config(&config.kafka, 0);
+    let kafka = cluster::settings(config);
     let topics = &config.kafka.topics;
     let outputs = [&topics.alerts, &topics.status, &topics.dead_letters, &topics.progress];
     let names: Vec<&str> = topics.inputs.iter().chain(outputs).map(String::as_str).collect();
@@ -123,7 +124,7 @@ pub fn delete(config: &Config) {
 
 /// Deletes the topics that earlier demos left behind, as far as the cluster lets us.
 pub fn delete_left_behind(config: &Config, wall_ms: i64) {
-    let kafka = kafka_config(&config.kafka, 0);
+    let kafka = cluster::settings(config);
     if let Err(error) = try_delete_left_behind(&kafka, wall_ms.div_euclid(1_000)) {
         warn!(%error, "topics of earlier demos could not be looked for");
     }

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::{Pace, Replayed, Skipped, decisions, of_replay, replay_config};
 use crate::commands::args::ReplayArgs;
-use crate::commands::cluster::{kafka_config, source_failure};
+use crate::commands::cluster::{failure_of_asking, settings};
 use crate::commands::failure::Failure;
 use crate::config::Config;
 use crate::kafka::{self, KafkaConfig};
@@ -24,8 +24,8 @@ pub fn replay(
     config: &Config,
     decisions: Option<Vec<DecisionLine>>,
 ) -> Result<Replayed, Failure> {
-    let kafka = kafka_config(&config.kafka, 0);
-    let counted = || kafka::input_partitions(&kafka).map_err(source_failure);
+    let kafka = settings(config);
+    let counted = || kafka::input_partitions(&kafka).map_err(|error| failure_of_asking(&error));
     let partitions = args.partitions.map_or_else(counted, Ok)?;
     let decisions = decisions.map_or_else(|| recorded(&kafka, config), Ok)?;
     let mut replay = Replay::new(replay_config(args, config, partitions), decisions);
@@ -43,7 +43,7 @@ pub fn replay(
             }
         }
     })
-    .map_err(source_failure)?;
+    .map_err(|error| failure_of_asking(&error))?;
     pace.finish();
     if let Some(failure) = refused {
         return Err(failure);
@@ -73,7 +73,7 @@ fn recorded(kafka: &KafkaConfig, config: &Config) -> Result<Vec<DecisionLine>, F
             warn!(problem, "no recorded decisions are applied");
             Ok(Vec::new())
         }
-        (Err(error), None) => Err(source_failure(error)),
+        (Err(error), None) => Err(failure_of_asking(&error)),
         (Ok(_), None) => Ok(decisions),
     }
 }
