@@ -4,6 +4,7 @@ pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod kafka;
 pub mod pipeline;
 pub mod sim;
 pub mod telemetry;

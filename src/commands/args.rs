@@ -13,6 +13,9 @@ use clap_complete::Shell;
 
 use super::exit::ExitCode;
 use crate::config::LogFormat;
+use crate::domain::time::RecordTime;
+use crate::pipeline::replay::LAST_MS;
+use crate::wire::time::parse_instant;
 
 /// What `--help` says after the options.
 const AFTER_HELP: &str = "\
@@ -25,7 +28,7 @@ Examples:
 
 Exit codes:
    0  done, or stopped as asked
-  64  the command line is wrong
+  64  the command line, or a file that it names, is wrong
   69  brokers, a topic or a file cannot be reached
   70  a broken invariant; a restart does not help
   75  passing trouble, or a newer instance took over; restart
@@ -98,9 +101,11 @@ Examples:
   odrwatch replay --from-kafka -c odrwatch.yaml --until 2026-01-31T00:00:00Z
   odrwatch replay dump.jsonl --policy stricter.yaml    what would another policy have said?
 
-Files hold one record a line as `kcat -J` or `rpk topic consume -f json` write them; the topics
-are told by their names in the configuration. --out writes alerts.jsonl, totals.jsonl, dead.jsonl
-and outcomes.json.")]
+Files hold records as `kcat -J` or `rpk topic consume -f json` write them; the topics are told by
+their names in the configuration. Each topic may have files of its own, or several; the records of
+a partition must come in the order of their offsets, within a file and from file to file. --out
+writes alerts.jsonl, totals.jsonl, dead.jsonl and outcomes.json. A file that cannot be read ends
+with 69, and one that holds something else with 64 and the line.")]
     Replay(ReplayArgs),
     /// Show a synthetic market: 90 days of history in seconds, then on in real time
     #[command(after_help = "\
@@ -173,16 +178,16 @@ pub struct RunArgs {
 /// `replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
-    /// Files of records, one JSON line each; - is the standard input
+    /// Files of records, one JSON object each; - is the standard input
     #[arg(value_name = "FILE", required_unless_present = "from_kafka")]
     pub files: Vec<PathBuf>,
     /// Read the topics up to their present ends instead of files
     #[arg(long, conflicts_with = "files")]
     pub from_kafka: bool,
-    /// Stop at what was known at this time of the records (RFC 3339)
+    /// Stop at what was known at this time of the records (RFC 3339, or ms since 1970)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub until: Option<jiff::Timestamp>,
-    /// Recorded decisions, as the progress topic has them or as lines of JSON
+    pub until: Option<RecordTime>,
+    /// Recorded decisions: lines of JSON, or a dump of the progress topic
     #[arg(long, value_name = "FILE")]
     pub decisions: Option<PathBuf>,
     /// Partitions of each topic [default: 1 + the largest in the files]
@@ -336,8 +341,12 @@ pub enum OutputFormat {
     Json,
 }
 
-fn parse_time(text: &str) -> Result<jiff::Timestamp, String> {
-    text.parse().map_err(|_| "not a time such as 2026-01-31T00:00:00Z".to_owned())
+fn parse_time(text: &str) -> Result<RecordTime, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let ms = if is_number { text.parse().ok() } else { parse_instant(text) };
+    ms.filter(|ms| (0..=LAST_MS).contains(ms))
+        .map(RecordTime::from_ms)
+        .ok_or_else(|| "not a time such as 2026-01-31T00:00:00Z or 1769817600000".to_owned())
 }
 
 impl Cli {
@@ -405,7 +414,7 @@ mod tests {
             panic!("not a replay");
         };
         assert_eq!(replay.files.len(), 2);
-        assert_eq!(replay.until.unwrap().as_second(), 1_769_817_600);
+        assert_eq!(replay.until.unwrap().ms(), 1_769_817_600_000);
         assert_eq!(replay.config.sets, ["a=b", "c=d"]);
         assert_eq!(replay.format, OutputFormat::Json);
         for line in [
@@ -418,6 +427,7 @@ mod tests {
             "odrwatch completions zsh",
             "odrwatch man",
             "odrwatch replay --from-kafka -c x.yaml",
+            "odrwatch replay a --until 1769817600000",
         ] {
             assert!(parse(line).is_ok(), "{line}");
         }
@@ -437,6 +447,7 @@ mod tests {
             "odrwatch replay",
             "odrwatch replay a --from-kafka",
             "odrwatch replay a --until yesterday",
+            "odrwatch replay a --until 253402300800000",
             "odrwatch replay a --partitions 0",
             "odrwatch schema",
             "odrwatch topics create --partitions none",

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum ExitCode {
     /// 0: done, or stopped as asked.
     Ok,
-    /// 64: the command line is wrong.
+    /// 64: the command line, or a file that it names, is wrong.
     Usage,
     /// 69: something needed cannot be reached or is not there, such as the brokers or a topic.
     Unavailable,
@@ -52,7 +52,7 @@ impl ExitCode {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done, or stopped as asked",
-            Self::Usage => "the command line is wrong",
+            Self::Usage => "the command line, or a file that it names, is wrong",
             Self::Unavailable => "brokers, a topic or a file cannot be reached",
             Self::Software => "a broken invariant; a restart does not help",
             Self::Temporary => "passing trouble, or a newer instance took over; restart",

@@ -1,4 +1,45 @@
 //! The commands: one file each, behind one set of arguments and exit codes.
+//!
+//! [`start`] and `cluster` are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
+//! print. Absent on purpose: any computation of rates or alerts, which is the engine's.
 
 pub mod args;
+mod cluster;
 pub mod exit;
+pub mod failure;
+pub mod output;
+pub mod replay;
+mod run;
+mod service;
+pub mod show;
+pub mod start;
+pub mod texts;
+pub mod topics;
+pub mod validate;
+
+use args::{Cli, Command};
+use failure::Failure;
+
+/// Carries out a command line.
+///
+/// # Errors
+/// Why it could not be done, with the code to end with.
+pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Run(args) => run::run(args, &cli.global),
+        Command::Demo(_) => Err(Failure::not_in_this_build("demo")),
+        Command::Replay(args) => replay::run(args, &cli.global),
+        Command::Validate(args) => validate::run(args, &cli.global),
+        Command::Topics(command) => topics::run(command, &cli.global),
+        Command::Schema(args) => texts::schema(args.name),
+        Command::Completions(args) => texts::completions(args.shell),
+        Command::Man => texts::man(),
+    }
+}
+
+/// Tells a failure on the standard error stream.
+pub fn tell(failure: &Failure) {
+    use std::io::Write;
+    // If even that cannot be written, the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "odrwatch: {failure}");
+}

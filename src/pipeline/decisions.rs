@@ -17,8 +17,6 @@ pub struct Recorded {
     closings: [VecDeque<(NextOffset, Boundary)>; 4],
     times: [BTreeMap<Offset, RecordTime>; 4],
     alerts_from: Option<Boundary>,
-    /// The smallest and the largest boundary that was closed by decision.
-    closed: Option<(Boundary, Boundary)>,
 }
 
 impl Recorded {
@@ -39,13 +37,12 @@ impl Recorded {
                 for idle in partitions.iter().filter(|idle| idle.partition == shard) {
                     let closings = &mut self.closings[idle.topic.index()];
                     closings.push_back((idle.next_offset, *boundary));
-                    let (first, last) = self.closed.unwrap_or((*boundary, *boundary));
-                    self.closed = Some((first.min(*boundary), last.max(*boundary)));
                 }
             }
             DecisionLine::RecordTime { topic, partition, offset, record_time } => {
                 if *partition == shard {
-                    self.times[topic.index()].insert(*offset, *record_time);
+                    // A time that was decided once holds.
+                    self.times[topic.index()].entry(*offset).or_insert(*record_time);
                 }
             }
             DecisionLine::AlertsFrom { shard: of, boundary } => {
@@ -61,18 +58,6 @@ impl Recorded {
     #[must_use]
     pub const fn alerts_from(&self) -> Option<Boundary> {
         self.alerts_from
-    }
-
-    /// The smallest boundary that was closed by decision.
-    #[must_use]
-    pub fn first_closing(&self) -> Option<Boundary> {
-        self.closed.map(|(first, _)| first)
-    }
-
-    /// The largest boundary that was closed by decision.
-    #[must_use]
-    pub fn last_closing(&self) -> Option<Boundary> {
-        self.closed.map(|(_, last)| last)
     }
 
     /// Applies what was decided at positions up to `next` of a partition.

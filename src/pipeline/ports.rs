@@ -310,6 +310,10 @@ pub trait Broker {
     /// As [`SourceError`] says.
     fn reconnect(&mut self) -> Result<(), SourceError>;
 
+    /// Our clock minus the broker's, in ms, as the last commit or reconnect found it; `None` if
+    /// the broker has not stated its own yet.
+    fn clock_skew_ms(&self) -> Option<i64>;
+
     /// Sleeps until a record, a group event or an answer may have arrived, or the time is over.
     fn wait(&mut self, timeout: Duration);
 

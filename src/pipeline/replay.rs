@@ -15,6 +15,11 @@ use crate::wire::{alert, dead_letter, input, outcomes, totals};
 
 use super::decisions::Recorded;
 use super::intake::Intake;
+use super::summary::Summary;
+
+/// The last instant that a record of a replay may have, in ms: the end of the year 9999. Time
+/// passes day by day, so that a later one, or one before 1970, would take for ever.
+pub const LAST_MS: i64 = 253_402_300_799_999;
 
 /// What a replay is made with.
 #[derive(Clone, Debug)]
@@ -57,6 +62,21 @@ pub enum ReplayError {
         /// The next offset that was expected at least.
         after: NextOffset,
     },
+    /// A time that no clock has shown.
+    #[error(
+        "{topic}-{partition}: the record at offset {offset} has the time {ms} ms, which is not \
+         within the years 1970 to 9999; a recorded decision can give it another one"
+    )]
+    NoSuchTime {
+        /// The topic.
+        topic: &'static str,
+        /// The partition.
+        partition: ShardNo,
+        /// The offset.
+        offset: Offset,
+        /// The time.
+        ms: i64,
+    },
     /// A partition beyond the stated count.
     #[error(
         "{topic}-{partition}: the topics have {partitions} partitions, as --partitions says; \
@@ -96,8 +116,8 @@ pub struct Output {
     pub counts: Outcomes,
     /// Records that wait beyond the end, by topic.
     pub pending: [u64; 4],
-    /// How many alerts there are.
-    pub alert_count: u64,
+    /// What it comes to.
+    pub summary: Summary,
 }
 
 struct ReplayShard {
@@ -105,7 +125,7 @@ struct ReplayShard {
     recorded: Recorded,
     effects: Effects,
     alerts: Vec<u8>,
-    alert_count: u64,
+    summary: Summary,
     dead: Vec<DeadLetter>,
     outcomes: Outcomes,
     /// The boundaries of the first and the last record that has one.
@@ -119,6 +139,7 @@ pub struct Replay {
     decisions: Vec<DecisionLine>,
     shards: BTreeMap<ShardNo, ReplayShard>,
     until: Option<Boundary>,
+    last: Option<Boundary>,
 }
 
 impl std::fmt::Debug for Replay {
@@ -134,7 +155,7 @@ impl Replay {
         let length = config.shard.length;
         let until = config.until_ms.map(|ms| Boundary::from_number(ms.div_euclid(length.ms())));
         let intake = Intake::new(config.input);
-        Self { config, intake, decisions, shards: BTreeMap::new(), until }
+        Self { config, intake, decisions, shards: BTreeMap::new(), until, last: None }
     }
 
     /// Takes in a record. Records of one partition come in the order of their offsets.
@@ -167,6 +188,10 @@ impl Replay {
         of.recorded.apply(&mut of.shard, topic, NextOffset::stated(offset.get()));
         let decided = of.recorded.time_of(topic, offset);
         let time = decided.or(timestamp_ms.map(RecordTime::from_ms));
+        if let Some(ms) = time.map(RecordTime::ms).filter(|ms| !(0..=LAST_MS).contains(ms)) {
+            let topic = topic.as_str();
+            return Err(ReplayError::NoSuchTime { topic, partition, offset, ms });
+        }
         self.intake
             .take(&mut of.shard, topic, offset, time, value)
             .map_err(|reached| limit(partition, reached))?;
@@ -195,12 +220,6 @@ impl Replay {
         self.shards.values().map(|of| of.shard.inbox().waiting_records()).sum()
     }
 
-    /// The watermark of a partition, which tells a reader of several files where to read next.
-    #[must_use]
-    pub fn watermark(&self, topic: Topic, partition: ShardNo) -> Option<RecordTime> {
-        self.shards.get(&partition)?.shard.inbox().watermark(topic)
-    }
-
     fn open(&self, partition: ShardNo) -> Result<ReplayShard, ReplayError> {
         let mut recorded = Recorded::default();
         recorded.extend(partition, &self.decisions);
@@ -226,7 +245,7 @@ impl Replay {
             recorded,
             effects: Effects::default(),
             alerts: Vec::new(),
-            alert_count: 0,
+            summary: Summary::default(),
             dead: Vec::new(),
             outcomes: Outcomes::default(),
             records: None,
@@ -239,6 +258,7 @@ impl Replay {
     /// As [`ReplayError`] says.
     pub fn finish(mut self) -> Result<Output, ReplayError> {
         let last = self.last_boundary();
+        self.last = last;
         let first = self.first_boundary();
         for (partition, of) in &mut self.shards {
             for topic in Topic::ALL {
@@ -253,11 +273,8 @@ impl Replay {
 
     /// The first boundary of any record or closing decision.
     fn first_boundary(&self) -> Option<Boundary> {
-        self.shards
-            .values()
-            .flat_map(|of| [of.records.map(|(first, _)| first), of.recorded.first_closing()])
-            .flatten()
-            .min()
+        let records = self.shards.values().filter_map(|of| of.records.map(|(first, _)| first));
+        records.chain(self.closings()).min()
     }
 
     /// The boundary that the replay ends with; `None` if no record has any time.
@@ -265,19 +282,25 @@ impl Replay {
         if self.until.is_some() {
             return self.until;
         }
-        self.shards
-            .values()
-            .flat_map(|of| [of.records.map(|(_, last)| last), of.recorded.last_closing()])
-            .flatten()
-            .max()
+        let records = self.shards.values().filter_map(|of| of.records.map(|(_, last)| last));
+        records.chain(self.closings()).max()
+    }
+
+    /// The boundaries closed by decision, also those of shards that have no record at all.
+    fn closings(&self) -> impl Iterator<Item = Boundary> {
+        self.decisions.iter().filter_map(|decision| match decision {
+            DecisionLine::Closing { boundary, .. } => Some(*boundary),
+            DecisionLine::RecordTime { .. } | DecisionLine::AlertsFrom { .. } => None,
+        })
     }
 
     fn output(self) -> Output {
         let mut output = Output::default();
+        output.summary.last = self.last;
         let mut dead: Vec<(Topic, ShardNo, DeadLetter)> = Vec::new();
         for (partition, of) in &self.shards {
             output.alerts.extend_from_slice(&of.alerts);
-            output.alert_count += of.alert_count;
+            output.summary.add(&of.summary, &of.shard);
             for total in of.shard.totals() {
                 totals::write_line(&total, &mut output.totals);
             }
@@ -303,7 +326,6 @@ impl ReplayShard {
         let is_untimed = self.shard.closed().is_none()
             && self.shard.inbox().has_unplaced()
             && self.shard.next_effect().is_none();
-        let first = self.recorded.first_closing().or(first);
         if let Some(first) = first.filter(|first| is_untimed && *first <= last) {
             self.shard.close(first, &mut self.effects)?;
         }
@@ -320,8 +342,8 @@ impl ReplayShard {
         for raised in &self.effects.alerts {
             alert::write_value(raised, self.shard.number(), &mut self.alerts);
             self.alerts.push(b'\n');
-            self.alert_count += 1;
         }
+        self.summary.count(self.shard.number(), &self.effects.alerts);
         self.dead.append(&mut self.effects.dead);
         self.outcomes.add(&self.effects.outcomes);
         self.effects.clear();

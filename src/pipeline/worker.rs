@@ -50,6 +50,9 @@ const BACKOFF_MS: (i64, i64) = (100, 5_000);
 /// How often gauges are refreshed, in ms.
 const GAUGES_MS: i64 = 1_000;
 
+/// How often a clock that was found off is compared again, in ms.
+const CLOCK_AGAIN_MS: i64 = 5_000;
+
 /// From when on shards alert that start for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartRule {
@@ -107,6 +110,7 @@ pub struct Worker<B> {
     gauges_ms: i64,
     reconnect: Option<Reconnect>,
     clock_skew_ms: Option<i64>,
+    compare_clock_ms: Option<i64>,
     events: Vec<GroupEvent>,
 }
 
@@ -161,7 +165,8 @@ impl<B: Broker> Worker<B> {
             committed_ms: i64::MIN / 2,
             gauges_ms: i64::MIN / 2,
             reconnect: None,
-            clock_skew_ms: None,
+            clock_skew_ms: broker.clock_skew_ms(),
+            compare_clock_ms: None,
             events: Vec::new(),
             broker,
         }
@@ -178,6 +183,7 @@ impl<B: Broker> Worker<B> {
         }
         if !self.has_uncommitted() {
             self.serve_group(now)?;
+            self.compare_clock(now);
         }
         for slot in self.slots.values_mut() {
             self.opener.step(slot, &mut self.broker, now)?;
@@ -230,6 +236,7 @@ impl<B: Broker> Worker<B> {
         match self.broker.reconnect() {
             Ok(()) => {
                 self.reconnect = None;
+                self.note_clock(now);
                 Ok(true)
             }
             Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
@@ -238,6 +245,28 @@ impl<B: Broker> Worker<B> {
                 Ok(false)
             }
             Err(error) => Err(Stop::from_source(error)),
+        }
+    }
+
+    /// Notes how far the clock is off. While it is off too far, the producer is replaced now and
+    /// then: its first, aborted transaction compares the clocks again.
+    fn note_clock(&mut self, now: Now) {
+        self.clock_skew_ms = self.broker.clock_skew_ms();
+        if let Some(skew_ms) = self.clock_skew_ms {
+            self.metrics.set_clock_skew_ms(skew_ms);
+        }
+        if !self.clock_is_good() {
+            warn!(skew_ms = self.clock_skew_ms, "the clock is off: no decision is taken");
+            let at_ms = now.mono_ms + CLOCK_AGAIN_MS;
+            self.compare_clock_ms = Some(at_ms);
+        }
+    }
+
+    /// Compares a clock that was off again, when it is time and nothing is uncommitted.
+    fn compare_clock(&mut self, now: Now) {
+        if self.compare_clock_ms.is_some_and(|at_ms| now.mono_ms >= at_ms) {
+            self.compare_clock_ms = None;
+            self.back_off(now, 0);
         }
     }
 
@@ -366,19 +395,16 @@ impl<B: Broker> Worker<B> {
         self.committed_ms = now.mono_ms;
         match self.broker.commit(&batch) {
             Ok(receipt) => {
-                self.note_commit(receipt);
+                self.note_commit(receipt, now);
                 Ok(true)
             }
             Err(error) => self.fail(&error, now),
         }
     }
 
-    fn note_commit(&mut self, receipt: Receipt) {
+    fn note_commit(&mut self, receipt: Receipt, now: Now) {
         self.metrics.transaction_committed(receipt.took);
-        if let Some(skew_ms) = receipt.clock_skew_ms {
-            self.clock_skew_ms = Some(skew_ms);
-            self.metrics.set_clock_skew_ms(skew_ms);
-        }
+        self.note_clock(now);
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
             self.metrics.effects(&slot.effects);
             let count = |kind: fn(&DecisionLine) -> bool| {
@@ -398,11 +424,7 @@ impl<B: Broker> Worker<B> {
     fn fail(&mut self, error: &CommitError, now: Now) -> Result<bool, Stop> {
         let stage = match error {
             CommitError::Restart { stage, .. } => Stage::named(stage),
-            CommitError::ClockSkew { skew_ms } => {
-                self.clock_skew_ms = Some(*skew_ms);
-                self.metrics.set_clock_skew_ms(*skew_ms);
-                Stage::Check
-            }
+            CommitError::ClockSkew { .. } => Stage::Check,
             _ => Stage::Other,
         };
         self.metrics.transaction_failed(stage);
@@ -426,11 +448,12 @@ impl<B: Broker> Worker<B> {
         }
         self.gauges_ms = now.mono_ms;
         for slot in self.slots.values_mut() {
+            // A parked shard is not ours to ask about.
             if !matches!(slot.phase, Phase::Parked) {
                 let state = slot.phase.shown(slot.read, now.mono_ms);
                 self.health.set_shard(self.number, slot.number, state);
+                observe::refresh(slot, &mut self.broker, self.identity.length, now);
             }
-            observe::refresh(slot, &mut self.broker, self.identity.length, now);
         }
     }
 }

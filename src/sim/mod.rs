@@ -16,7 +16,7 @@ mod facts;
 pub mod hostile;
 mod json;
 pub mod murmur2;
-mod random;
+pub mod random;
 pub mod story;
 
 use crate::domain::event::Topic;

@@ -1,6 +1,6 @@
 //! One partition's log: records, control records and aborted records under consecutive offsets.
 //!
-//! Invariants: an offset is given once; what a read_committed reader sees below the last stable
+//! Invariants: an offset is given once; what a `read_committed` reader sees below the last stable
 //! offset never changes; the last stable offset is the first record of the oldest open
 //! transaction, or the end. Absent on purpose: compaction (readers of a compacted topic must cope
 //! with what has not been compacted yet) and any lock, which the cluster holds.
@@ -67,7 +67,7 @@ pub struct TransactionNo(pub(super) u64);
 pub enum TransactionEnd {
     /// Its records become visible.
     Commit,
-    /// Its records are skipped by read_committed readers for ever.
+    /// Its records are skipped by `read_committed` readers for ever.
     Abort,
 }
 
@@ -85,7 +85,7 @@ struct Entry {
     appended_ms: i64,
 }
 
-/// What a read_committed reader got.
+/// What a `read_committed` reader got.
 #[derive(Debug, Default)]
 pub(super) struct Slice {
     /// The records, in offset order.
@@ -209,7 +209,7 @@ impl PartitionLog {
         slice
     }
 
-    /// How many entries of the log a read_committed reader never sees: aborted and control.
+    /// How many entries of the log a `read_committed` reader never sees: aborted and control.
     pub fn invisible(&self) -> usize {
         self.entries
             .iter()

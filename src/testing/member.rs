@@ -2,7 +2,7 @@
 //!
 //! Invariants: it knows of the logs only what a client would (the end of a log as of its last
 //! fetch, an assignment as of its last poll), so that stale knowledge shows; it reads
-//! read_committed; after a failed commit it refuses to commit until it reconnects. Misuse that no
+//! `read_committed`; after a failed commit it refuses to commit until it reconnects. Misuse that no
 //! broker can answer (reading what is not assigned) is a bug of the worker and panics. Absent on
 //! purpose: background threads; fetching happens in `read` and `poll_group`.
 
@@ -268,6 +268,11 @@ impl Broker for MemoryBroker {
     fn position(&mut self, partition: InputPartition) -> Option<NextOffset> {
         let reader = *self.reader(partition);
         reader.next.filter(|_| reader.fetched).map(NextOffset::stated)
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        let cluster_ms = self.cluster.clock_ms();
+        Some(self.clock_ms.unwrap_or(cluster_ms).saturating_sub(cluster_ms))
     }
 
     fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset> {

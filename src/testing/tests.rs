@@ -100,6 +100,7 @@ fn a_reader_sees_committed_records_only_and_skips_over_gaps() {
     assert_eq!(read(&mut broker, orders), [(0, "a".into())]);
     assert_eq!(broker.position(orders), Some(NextOffset::stated(4)));
     assert!(broker.is_at_log_end(orders));
+    assert_eq!(broker.known_end(orders), Some(NextOffset::stated(4)));
 
     cluster.end(open, TransactionEnd::Commit);
     let expected = [(4, "b".into()), (5, "c".into())];
@@ -434,7 +435,7 @@ fn a_waiting_worker_is_woken_by_a_record_from_another_thread() {
     std::thread::scope(|scope| {
         scope.spawn(move || feeder.produce(Topic::Orders, 0, record("a")));
         while read(&mut broker, orders).is_empty() {
-            broker.wait(Duration::from_secs(60));
+            broker.wait(Duration::from_mins(1));
         }
     });
     assert!(!cluster.is_caught_up());

@@ -3,9 +3,12 @@
 //! Invariants: one pass, no recursion and no memory of its own, so that time is linear in the
 //! input whatever it holds; whatever it accepts is JSON, and whatever it refuses is not (or is
 //! nested deeper than [`MAX_DEPTH`]). Absent on purpose: numbers as numbers and strings as
-//! strings; a caller that wants one looks into the token. serde_json is not used here for three
-//! reasons: its `IgnoredAny` has no limit of depth, its typed errors come in the order of the
-//! bytes and not in the order of the reasons of a dead letter, and this is three times as fast.
+//! strings; a caller that wants one looks into the value. `serde_json` is not used here, because
+//! its `IgnoredAny` has no limit of depth, and its typed errors come in the order of the bytes and
+//! not in the order of the reasons of a dead letter. (It is not slower: see `benches/decode.rs`.)
+//!
+//! The path that good records take is inlined into the caller's loop, with the position in a
+//! register; what is rare works on a copy of the cursor and is called.
 
 /// The deepest nesting accepted, the outermost array or object included.
 pub(super) const MAX_DEPTH: u32 = 127;
@@ -19,32 +22,6 @@ pub(super) enum Flaw {
     Depth(usize),
 }
 
-/// A string as it is written: between its quotes, escapes untouched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quoted<'a> {
-    /// What is between the quotes.
-    pub raw: &'a str,
-    /// Whether there are escapes in it.
-    pub escaped: bool,
-    /// Whether a `\u` escape in it is half of a surrogate pair without the other half.
-    pub unpaired: bool,
-}
-
-/// A value at the top level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A number as it is written.
-    Number(&'a str),
-    /// A string.
-    Text(Quoted<'a>),
-    /// An array or an object, checked and dropped.
-    Nested,
-}
-
 /// What the outermost value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outermost {
@@ -54,58 +31,130 @@ pub(super) enum Outermost {
     Other,
 }
 
-/// A position in a text that is being scanned.
+/// The escapes in a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Escapes {
+    /// None: it means what it says.
+    None,
+    /// Some.
+    Some,
+    /// Some, and one of them is half of a surrogate pair without the other half.
+    Unpaired,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `null`.
+    Null,
+    /// `true`.
+    True,
+    /// `false`.
+    False,
+    /// A number.
+    Number,
+    /// A string.
+    Text(Escapes),
+    /// An array or an object, checked and dropped.
+    Nested,
+}
+
+/// A member of the outermost object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member<'a> {
+    /// The name as it is written, without its quotes.
+    pub name: &'a [u8],
+    /// The escapes in the name.
+    pub name_escapes: Escapes,
+    /// What the value is.
+    pub kind: Kind,
+    /// Where it begins; of a string, after its quote.
+    start: usize,
+    /// Where it ends; of a string, before its quote.
+    end: usize,
+}
+
+/// A position in a text that is being scanned, between members of the outermost object.
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    at: usize,
-    first: bool,
+    cursor: Cursor<'a>,
+    is_first: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// Begins at the start of a text.
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, first: true }
+        Self { text, cursor: Cursor { bytes: text.as_bytes(), at: 0 }, is_first: true }
     }
 
     /// Opens the outermost value.
+    #[inline]
     pub(super) fn open(&mut self) -> Result<Outermost, Flaw> {
-        self.space();
-        if self.peek() == b'{' {
-            self.at += 1;
+        self.cursor.space();
+        if self.cursor.peek() == b'{' {
+            self.cursor.at += 1;
             return Ok(Outermost::Object);
         }
-        self.value(0)?;
-        self.end()?;
+        self.cursor.value(0)?;
+        self.cursor.end()?;
         Ok(Outermost::Other)
     }
 
     /// The next member of the outermost object; `None` when it is closed and the text is at its
     /// end.
-    #[inline]
-    pub(super) fn member(&mut self) -> Result<Option<(Quoted<'a>, Token<'a>)>, Flaw> {
-        self.space();
-        match self.peek() {
+    #[expect(clippy::inline_always, reason = "see the head of the file")]
+    #[inline(always)]
+    pub(super) fn member(&mut self) -> Result<Option<Member<'a>>, Flaw> {
+        let cursor = &mut self.cursor;
+        cursor.space();
+        match cursor.peek() {
             b'}' => {
-                self.at += 1;
-                self.end()?;
+                cursor.at += 1;
+                cursor.end()?;
                 return Ok(None);
             }
-            b',' if !self.first => {
-                self.at += 1;
-                self.space();
+            b',' if !self.is_first => {
+                cursor.at += 1;
+                cursor.space();
             }
-            _ if self.first => self.first = false,
-            _ => return Err(self.flaw()),
+            _ if self.is_first => self.is_first = false,
+            _ => return Err(cursor.flaw()),
         }
-        let name = self.name()?;
-        let value = self.value(1)?;
-        Ok(Some((name, value)))
+        let name_start = cursor.at + 1;
+        let name_escapes = cursor.name()?;
+        let name_end = cursor.at - 1;
+        cursor.colon()?;
+        let value_start = cursor.at;
+        let kind = cursor.value(1)?;
+        let quote = usize::from(matches!(kind, Kind::Text(_)));
+        Ok(Some(Member {
+            name: &cursor.bytes[name_start..name_end],
+            name_escapes,
+            kind,
+            start: value_start + quote,
+            end: cursor.at - quote,
+        }))
     }
 
+    /// The value of a member as it is written; of a string, what is between the quotes.
+    #[inline]
+    pub(super) fn raw_value(&self, member: &Member<'_>) -> &'a str {
+        &self.text[member.start..member.end]
+    }
+}
+
+/// A position in bytes that are UTF-8.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
     /// The byte at the position. The end reads as 0x00, which is in no place of the grammar.
     #[inline]
     fn peek(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+        self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
     const fn flaw(&self) -> Flaw {
@@ -120,54 +169,70 @@ impl<'a> Scanner<'a> {
     }
 
     /// Checks that only white space is left.
+    #[inline]
     fn end(&mut self) -> Result<(), Flaw> {
         self.space();
-        if self.at == self.text.len() { Ok(()) } else { Err(self.flaw()) }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.flaw()) }
     }
 
-    /// A member's name, its colon and the space after it.
+    /// A member's name.
     #[inline]
-    fn name(&mut self) -> Result<Quoted<'a>, Flaw> {
-        if self.peek() != b'"' {
-            return Err(self.flaw());
-        }
-        let name = self.string()?;
+    fn name(&mut self) -> Result<Escapes, Flaw> {
+        if self.peek() == b'"' { self.string() } else { Err(self.flaw()) }
+    }
+
+    /// The colon after a name, and the space around it.
+    #[inline]
+    fn colon(&mut self) -> Result<(), Flaw> {
         self.space();
         if self.peek() != b':' {
             return Err(self.flaw());
         }
         self.at += 1;
         self.space();
-        Ok(name)
+        Ok(())
     }
 
     /// A value that is inside `depth` arrays and objects.
-    #[inline]
-    fn value(&mut self, depth: u32) -> Result<Token<'a>, Flaw> {
+    #[expect(clippy::inline_always, reason = "see the head of the file")]
+    #[inline(always)]
+    fn value(&mut self, depth: u32) -> Result<Kind, Flaw> {
         match self.peek() {
-            b'"' => Ok(Token::Text(self.string()?)),
+            b'"' => self.string().map(Kind::Text),
             b'{' | b'[' => {
-                self.nested(depth)?;
-                Ok(Token::Nested)
+                self.at = self.nested(depth)?;
+                Ok(Kind::Nested)
             }
-            b't' => self.literal("true", Token::Bool(true)),
-            b'f' => self.literal("false", Token::Bool(false)),
-            b'n' => self.literal("null", Token::Null),
-            _ => self.number(),
+            _ => self.scalar(),
         }
     }
 
-    fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, Flaw> {
+    /// A value that is neither string, array nor object.
+    #[inline]
+    fn scalar(&mut self) -> Result<Kind, Flaw> {
+        match self.peek() {
+            b't' => self.literal(b"true", Kind::True),
+            b'f' => self.literal(b"false", Kind::False),
+            b'n' => self.literal(b"null", Kind::Null),
+            _ => {
+                self.at = self.number()?;
+                Ok(Kind::Number)
+            }
+        }
+    }
+
+    #[inline]
+    fn literal(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Flaw> {
         let end = self.at + word.len();
-        if self.text.as_bytes().get(self.at..end) != Some(word.as_bytes()) {
+        if self.bytes.get(self.at..end) != Some(word) {
             return Err(self.flaw());
         }
         self.at = end;
-        Ok(token)
+        Ok(kind)
     }
 
-    fn number(&mut self) -> Result<Token<'a>, Flaw> {
-        let start = self.at;
+    /// The end of the number at the position.
+    fn number(mut self) -> Result<usize, Flaw> {
         if self.peek() == b'-' {
             self.at += 1;
         }
@@ -187,7 +252,7 @@ impl<'a> Scanner<'a> {
             }
             self.digits()?;
         }
-        Ok(Token::Number(&self.text[start..self.at]))
+        Ok(self.at)
     }
 
     /// One digit or more.
@@ -202,22 +267,23 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string whose opening quote is at the position.
-    #[inline]
-    fn string(&mut self) -> Result<Quoted<'a>, Flaw> {
-        let start = self.at + 1;
-        self.at = plain_end(self.text.as_bytes(), start);
+    #[expect(clippy::inline_always, reason = "see the head of the file")]
+    #[inline(always)]
+    fn string(&mut self) -> Result<Escapes, Flaw> {
+        self.at = plain_end(self.bytes, self.at + 1);
         if self.peek() == b'"' {
-            let raw = &self.text[start..self.at];
             self.at += 1;
-            return Ok(Quoted { raw, escaped: false, unpaired: false });
+            return Ok(Escapes::None);
         }
-        self.escaped_string(start)
+        let (at, escapes) = self.escaped_string()?;
+        self.at = at;
+        Ok(escapes)
     }
 
-    /// The rest of a string that began at `start` and is plain up to the position.
+    /// The end of a string that is plain up to the position, and what escapes are in it.
     #[cold]
-    fn escaped_string(&mut self, start: usize) -> Result<Quoted<'a>, Flaw> {
-        let mut unpaired = false;
+    fn escaped_string(mut self) -> Result<(usize, Escapes), Flaw> {
+        let mut is_unpaired = false;
         // Whether the escape of a high surrogate ends at the position.
         let mut after_high = false;
         loop {
@@ -226,21 +292,20 @@ impl<'a> Scanner<'a> {
                 b'\\' => {
                     let unit = self.escape()?;
                     let is_low = matches!(unit, Some(0xDC00..=0xDFFF));
-                    unpaired |= after_high != is_low;
+                    is_unpaired |= after_high != is_low;
                     after_high = matches!(unit, Some(0xD800..=0xDBFF));
                 }
                 _ => return Err(self.flaw()),
             }
-            let end = plain_end(self.text.as_bytes(), self.at);
+            let end = plain_end(self.bytes, self.at);
             if after_high && end != self.at {
-                unpaired = true;
+                is_unpaired = true;
                 after_high = false;
             }
             self.at = end;
         }
-        let raw = &self.text[start..self.at];
-        self.at += 1;
-        Ok(Quoted { raw, escaped: true, unpaired: unpaired || after_high })
+        is_unpaired |= after_high;
+        Ok((self.at + 1, if is_unpaired { Escapes::Unpaired } else { Escapes::Some }))
     }
 
     /// Steps over an escape; its UTF-16 code unit where it is written as `\uXXXX`.
@@ -270,40 +335,38 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Checks an array or object whose opening bracket is at the position, inside `outside` others.
-    fn nested(&mut self, outside: u32) -> Result<(), Flaw> {
+    /// The end of the array or object at the position, which is inside `outside` others.
+    fn nested(mut self, outside: u32) -> Result<usize, Flaw> {
         // The open brackets inside, innermost in the lowest bit: 1 is an object, 0 an array.
         let mut kinds = 0_u128;
         let mut depth = 0_u32;
         loop {
             // A value is due.
-            let bracket = self.peek();
-            if bracket == b'{' || bracket == b'[' {
+            let byte = self.peek();
+            if byte == b'{' || byte == b'[' {
                 if outside + depth == MAX_DEPTH {
                     return Err(Flaw::Depth(self.at));
                 }
-                let is_object = bracket == b'{';
-                kinds = (kinds << 1) | u128::from(is_object);
+                kinds = (kinds << 1) | u128::from(byte == b'{');
                 depth += 1;
                 self.at += 1;
                 self.space();
                 if self.peek() != closing(kinds) {
-                    if is_object {
-                        self.name()?;
-                    }
+                    self.name_in(kinds)?;
                     continue;
                 }
                 self.at += 1;
                 kinds >>= 1;
                 depth -= 1;
+            } else if byte == b'"' {
+                self.string()?;
             } else {
-                // Not a bracket, so this is no recursion.
                 self.scalar()?;
             }
             // A value has ended: close what ends with it.
             loop {
                 if depth == 0 {
-                    return Ok(());
+                    return Ok(self.at);
                 }
                 self.space();
                 let byte = self.peek();
@@ -319,21 +382,17 @@ impl<'a> Scanner<'a> {
             }
             self.at += 1;
             self.space();
-            if kinds & 1 == 1 {
-                self.name()?;
-            }
+            self.name_in(kinds)?;
         }
     }
 
-    /// A value that is neither array nor object.
-    fn scalar(&mut self) -> Result<(), Flaw> {
-        match self.peek() {
-            b'"' => self.string().map(drop),
-            b't' => self.literal("true", Token::Null).map(drop),
-            b'f' => self.literal("false", Token::Null).map(drop),
-            b'n' => self.literal("null", Token::Null).map(drop),
-            _ => self.number().map(drop),
+    /// The name and colon before a value, if the innermost open bracket is an object's.
+    fn name_in(&mut self, kinds: u128) -> Result<(), Flaw> {
+        if kinds & 1 == 1 {
+            self.name()?;
+            self.colon()?;
         }
+        Ok(())
     }
 }
 
@@ -347,26 +406,48 @@ const fn eight(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The high bit of the lowest byte of `word` that is zero is set; bits above it mean nothing
+/// The high bits of the bytes of `word` that are `"`, `\` or control characters; of each of the
+/// three tests the lowest hit is exact, so of all it is, and bits above it mean nothing
 /// (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
-const fn zero_byte(word: u64) -> u64 {
-    word.wrapping_sub(eight(0x01)) & !word & eight(0x80)
+#[inline]
+const fn stops(word: u64) -> u64 {
+    let quote = word ^ eight(b'"');
+    let backslash = word ^ eight(b'\\');
+    let hits = (quote.wrapping_sub(eight(0x01)) & !quote)
+        | (backslash.wrapping_sub(eight(0x01)) & !backslash)
+        | (word.wrapping_sub(eight(0x20)) & !word);
+    hits & eight(0x80)
 }
 
 /// The first position from `at` on that holds `"`, `\` or a control character, or is the end.
-/// Eight bytes at a time: of each of the three tests the lowest hit is exact, so of all is.
 #[inline]
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(eight(0x20)) & !word & eight(0x80);
-        let hits = control | zero_byte(word ^ eight(b'"')) | zero_byte(word ^ eight(b'\\'));
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        let ([low, high], []) = chunk.as_chunks::<8>() else {
+            unreachable!("sixteen bytes are two times eight");
+        };
+        let hits = stops(u64::from_le_bytes(*low));
         if hits != 0 {
-            let bytes_before = usize::try_from(hits.trailing_zeros() / 8);
-            return at + bytes_before.expect("a byte's place in a word is at most 7");
+            return at + place_of(hits);
         }
-        at += 8;
+        let hits = stops(u64::from_le_bytes(*high));
+        if hits != 0 {
+            return at + 8 + place_of(hits);
+        }
+        at += 16;
     }
+    plain_end_of_tail(bytes, at)
+}
+
+/// The place of the lowest byte that is hit.
+#[inline]
+fn place_of(hits: u64) -> usize {
+    usize::try_from(hits.trailing_zeros() / 8).expect("a byte's place in a word is at most 7")
+}
+
+/// The same for the last few bytes.
+#[inline(never)]
+fn plain_end_of_tail(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         if *byte < 0x20 || *byte == b'"' || *byte == b'\\' {
             break;
@@ -377,171 +458,4 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scan(text: &str) -> Result<Vec<(Quoted<'_>, Token<'_>)>, Flaw> {
-        let mut scanner = Scanner::new(text);
-        let mut members = Vec::new();
-        if scanner.open()? == Outermost::Object {
-            while let Some(member) = scanner.member()? {
-                members.push(member);
-            }
-        }
-        Ok(members)
-    }
-
-    #[test]
-    fn only_the_grammar_of_rfc_8259_is_accepted() {
-        let good = [
-            "{}",
-            " { } ",
-            "[]",
-            "null",
-            "0",
-            "-0",
-            "1e400",
-            "-1.5E+07",
-            r#""""#,
-            "[1,[2,{}],{}]",
-            "{\"a\":[]}",
-            "\t\r\n {\"a\" : 1 , \"b\":[ true , false , null ] } \n",
-            "{\"\":\"\u{7f}\u{80}\"}",
-            r#"{"a":"\u0000\"\\\/\b\f\n\r\t\uABcd"}"#,
-        ];
-        for text in good {
-            assert!(scan(text).is_ok(), "{text}");
-            assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
-        }
-        let bad = [
-            "",
-            " ",
-            "{",
-            "}",
-            "[",
-            "]",
-            "{]",
-            "[}",
-            "{,}",
-            "[,]",
-            "[1,]",
-            "{\"a\":1,}",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{a:1}",
-            "{1:1}",
-            "{'a':1}",
-            "01",
-            "-",
-            "+1",
-            ".5",
-            "1.",
-            "1.e1",
-            "1e",
-            "1e+",
-            "--1",
-            "0x1",
-            "NaN",
-            "Infinity",
-            "tru",
-            "True",
-            "nul",
-            "nulll",
-            "[1 2]",
-            "{\"a\" 1}",
-            "{\"a\":1 \"b\":2}",
-            "{,\"a\":1}",
-            "\"",
-            "\"\\",
-            "\"\\x\"",
-            "\"\\u12\"",
-            "\"\\u12g4\"",
-            "\"\n\"",
-            "\"\u{0}\"",
-            "\"\u{1f}\"",
-            "{}{}",
-            "{} x",
-            "[]]",
-            "\u{feff}{}",
-            "{}\u{0}",
-            "\u{a0}{}",
-            "{\"a\":1}/**/",
-            "\u{0}",
-            "{\"a\":1\u{c}}",
-            "[\"a\":1]",
-        ];
-        for text in bad {
-            assert!(matches!(scan(text), Err(Flaw::Grammar(_))), "{text}");
-            assert!(serde_json::from_str::<serde_json::Value>(text).is_err());
-        }
-    }
-
-    #[test]
-    fn a_flaw_is_told_with_its_place() {
-        assert_eq!(scan("{\"a\":01}"), Err(Flaw::Grammar(6)));
-        assert_eq!(scan("{\"a\":1"), Err(Flaw::Grammar(6)));
-    }
-
-    #[test]
-    fn nesting_ends_at_127_levels_whatever_it_is_nested_in() {
-        for depth in [126, 127, 128] {
-            let arrays = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-            let objects = format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-            let mixed = format!("{{\"a\":{}}}", {
-                let half = (depth - 1) / 2;
-                let odd = (depth - 1) % 2;
-                let open = "[{\"b\":".repeat(half) + &"[".repeat(odd);
-                open + "0" + &"]".repeat(odd) + &"}]".repeat(half)
-            });
-            for text in [&arrays, &objects, &mixed] {
-                let scanned = scan(text);
-                match depth {
-                    128 => assert!(matches!(scanned, Err(Flaw::Depth(_))), "{text}"),
-                    _ => assert!(scanned.is_ok(), "{text} {scanned:?}"),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn unpaired_surrogates_are_seen() {
-        for (text, unpaired) in [
-            (r"\ud83d\ude00", false),
-            (r"x\ud83d\ude00y\uD83D\uDE00", false),
-            (r"\ud83d", true),
-            (r"\ude00", true),
-            (r"\ude00\ud83d", true),
-            (r"\ud83dx\ude00", true),
-            (r"\ud83d\n\ude00", true),
-            (r"\ud83d\ud83d\ude00", true),
-            (r"\ud83d\ude00\ude00", true),
-            (r"\ud83d\u0041", true),
-            (r"\\ud83d", false),
-            (r"\ud7ff\ue000", false),
-        ] {
-            let text = format!("{{\"{text}\":0}}");
-            let members = scan(&text).unwrap();
-            assert!(members[0].0.escaped);
-            assert_eq!(members[0].0.unpaired, unpaired, "{text}");
-            let strict = serde_json::from_str::<std::collections::HashMap<String, u8>>(&text);
-            assert_eq!(strict.is_err(), unpaired, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_string_ends_at_its_first_quote_whatever_bytes_are_around() {
-        for length in 0..40 {
-            for stop in ["\"", "\\n\"", "\u{1}\""] {
-                let text = format!(
-                    "\"{}{stop}",
-                    "\u{ff}~! \u{80}".repeat(9)[..].chars().take(length).collect::<String>()
-                );
-                assert_eq!(
-                    scan(&text).is_ok(),
-                    serde_json::from_str::<String>(&text).is_ok(),
-                    "{text:?}"
-                );
-            }
-        }
-    }
-}
+mod tests;

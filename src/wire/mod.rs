@@ -36,3 +36,38 @@ pub type Header = (String, Option<Vec<u8>>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LineError(String);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::time::BoundaryLength;
+
+    proptest! {
+        #[test]
+        fn damaged_lines_and_records_never_panic(
+            place in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            random in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut golden = include_bytes!("../../tests/golden/progress.v1.json").to_vec();
+            let place = place.index(golden.len());
+            golden[place] = byte;
+            let length = BoundaryLength::from_ms(5000).unwrap();
+            for bytes in [&golden[..], &golden[place..], &random] {
+                let _ = progress::decode(bytes);
+                let _ = replay::parse_line(bytes);
+                let _ = decision::parse_line(bytes, length, &decision::topic_of_role);
+            }
+        }
+    }
+
+    #[test]
+    fn deep_lines_are_refused_without_a_stack() {
+        let deep = "[".repeat(100_000);
+        let line = format!("{{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"headers\":{deep}");
+        assert!(replay::parse_line(line.as_bytes()).is_err());
+        assert!(progress::decode(deep.as_bytes()).is_err());
+    }
+}

@@ -41,7 +41,7 @@ pub fn partition_of(partitioner: Partitioner, seller: &str, partitions: u32) -> 
     hash % partitions
 }
 
-/// Kafka's variant of MurmurHash2 (`org.apache.kafka.common.utils.Utils.murmur2`).
+/// Kafka's variant of `MurmurHash2` (`org.apache.kafka.common.utils.Utils.murmur2`).
 fn murmur2(bytes: &[u8]) -> u32 {
     const M: u32 = 0x5BD1_E995;
     // Keys are far shorter than 4 GiB, and Java's length is 32 bits wide.

@@ -74,17 +74,45 @@ pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
     };
     let is_unknown = raw.tstype.is_some_and(|kind| &*kind.0 == b"unknown");
     Ok(ReplayRecord {
-        topic: match raw.topic.0 {
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).ok(),
-            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
-        }
-        .ok_or_else(|| LineError("topic is not UTF-8".to_owned()))?,
+        topic: raw.topic.text()?,
         partition: raw.partition,
         offset: raw.offset,
         timestamp_ms: timestamp.filter(|ms| *ms != -1 && !is_unknown),
         key: raw.key.map(|bytes| bytes.0),
         value,
     })
+}
+
+/// Where a record lies: all that a first look at a file needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPlace<'a> {
+    /// The topic's name.
+    pub topic: Cow<'a, str>,
+    /// The partition.
+    pub partition: u32,
+    /// The offset, at least 0.
+    pub offset: i64,
+}
+
+/// Reads where the record of a line lies, and passes over the rest of the line.
+///
+/// # Errors
+/// Says what is wrong with the line; not all that [`parse_line`] finds.
+pub fn parse_place(line: &[u8]) -> Result<RecordPlace<'_>, LineError> {
+    let raw: RawPlace<'_> =
+        serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
+    if raw.offset < 0 {
+        return Err(LineError(format!("offset {} is negative", raw.offset)));
+    }
+    Ok(RecordPlace { topic: raw.topic.text()?, partition: raw.partition, offset: raw.offset })
+}
+
+#[derive(Deserialize)]
+struct RawPlace<'a> {
+    #[serde(borrow)]
+    topic: Bytes<'a>,
+    partition: u32,
+    offset: i64,
 }
 
 /// A line of either tool, and of ours.
@@ -109,9 +137,20 @@ struct RawLine<'a> {
     record_time: Option<IgnoredAny>,
 }
 
-/// A JSON string as the bytes that it stands for. serde_json gives them without a check of
+/// A JSON string as the bytes that it stands for. `serde_json` gives them without a check of
 /// UTF-8, and lone surrogates in their three-byte form, to whoever asks for bytes.
 struct Bytes<'a>(Cow<'a, [u8]>);
+
+impl<'a> Bytes<'a> {
+    /// The topic's name that they are.
+    fn text(self) -> Result<Cow<'a, str>, LineError> {
+        match self.0 {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).ok(),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
+        }
+        .ok_or_else(|| LineError("topic is not UTF-8".to_owned()))
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Bytes<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -225,6 +264,17 @@ mod tests {
         assert_eq!(&*parse(line).value.unwrap(), br"a\ud800b");
         let line = br#"{"topic":"t","partition":0,"offset":0,"payload":"\ud83d\ude00"}"#;
         assert_eq!(&*parse(line).value.unwrap(), "\u{1f600}".as_bytes());
+    }
+
+    #[test]
+    fn the_place_of_a_record_is_read_whatever_its_value_is() {
+        let line = b"{\"topic\":\"t\",\"payload\":\"\xff\xc3\\ud800\",\"partition\":3,\
+                     \"x\":[{}],\"offset\":8}";
+        let place = parse_place(line).unwrap();
+        assert_eq!((&*place.topic, place.partition, place.offset), ("t", 3, 8));
+        for line in ["{}", "x", r#"{"topic":"t","partition":0,"offset":-1}"#] {
+            assert!(parse_place(line.as_bytes()).is_err(), "{line}");
+        }
     }
 
     #[test]

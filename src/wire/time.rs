@@ -21,7 +21,7 @@ pub fn parse_instant(text: &str) -> Option<i64> {
     let mut two = |at: usize| {
         let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
         wrong |= u8::from(tens > 9) | u8::from(ones > 9);
-        i64::from(tens) * 10 + i64::from(ones)
+        u32::from(tens) * 10 + u32::from(ones)
     };
     let year = two(0) * 100 + two(2);
     let (month, day) = (two(5), two(8));
@@ -29,7 +29,7 @@ pub fn parse_instant(text: &str) -> Option<i64> {
     let is_shaped = wrong == 0
         && head[4] == b'-'
         && head[7] == b'-'
-        && (head[10] == b'T' || head[10] == b't')
+        && (head[10] | 0x20) == b't'
         && head[13] == b':'
         && head[16] == b':';
     if !is_shaped || hour > 23 || minute > 59 || second > 59 {
@@ -40,11 +40,8 @@ pub fn parse_instant(text: &str) -> Option<i64> {
     }
     let (millis, zone) = fraction(tail)?;
     let offset = offset_ms(zone)?;
-    let local = days_from_civil(year, month, day) * DAY_MS
-        + hour * HOUR_MS
-        + minute * MINUTE_MS
-        + second * 1000
-        + millis;
+    let seconds = hour * 3600 + minute * 60 + second;
+    let local = days_from_civil(year, month, day) * DAY_MS + i64::from(seconds) * 1000 + millis;
     Some(local - offset)
 }
 
@@ -85,10 +82,12 @@ fn offset_ms(zone: &[u8]) -> Option<i64> {
     }
 }
 
-const fn month_days(year: i64, month: i64) -> i64 {
+const fn month_days(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         _ => 31,
     }
@@ -96,13 +95,13 @@ const fn month_days(year: i64, month: i64) -> i64 {
 
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar
 /// (<https://howardhinnant.github.io/date_algorithms.html#days_from_civil>).
-const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day is the last one.
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
+    // Years begin in March here, so that the leap day is the last one; 400 of them more, which
+    // are 146,097 days, keep the numbers positive.
+    let year = if month <= 2 { year + 399 } else { year + 400 };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
+    i64::from(days) - 719_468 - 146_097
 }
 
 /// The date, as (year, month, day), of days since 1970-01-01; the inverse of the above.

@@ -1,6 +1,6 @@
 //! Writing JSON without spaces: members in the order of the calls, straight into the output.
 //!
-//! Invariant: commas and brackets are right whatever the calls; strings are escaped as serde_json
+//! Invariant: commas and brackets are right whatever the calls; strings are escaped as `serde_json`
 //! does. Names are constants of ours that need no escaping. Absent on purpose: a tree of values.
 
 use std::fmt::Display;

@@ -57,11 +57,7 @@ impl Headroom {
         let is_few = totals.defective < limit.min_defects;
         Self {
             defects_left: most.saturating_sub(totals.defective),
-            orders_needed: if is_few {
-                0
-            } else {
-                enough.saturating_sub(totals.orders)
-            },
+            orders_needed: if is_few { 0 } else { enough.saturating_sub(totals.orders) },
         }
     }
 }
@@ -89,8 +85,7 @@ impl Moment<'_> {
 
     /// True if the order was in the numbers of the place before the boundary.
     fn was_in(&self, order: &CountedOrder, (_, scope, view): &Place) -> bool {
-        self.day_before
-            .is_some_and(|day| order.is_in(self.policy, day, *scope, *view))
+        self.day_before.is_some_and(|day| order.is_in(self.policy, day, *scope, *view))
     }
 
     /// True if the order, as it is given, is in the numbers of the place as of the new day.
@@ -200,18 +195,10 @@ mod tests {
             (AlertKind::Critical, 99, 2, 0, 1),
             (AlertKind::Critical, 0, 0, 1, 0),
         ] {
-            let totals = Totals {
-                orders,
-                defective,
-                ..Totals::default()
-            };
+            let totals = Totals { orders, defective, ..Totals::default() };
             let headroom = Headroom::of(Limit::of(&policy, kind), &totals);
             let found = (headroom.defects_left, headroom.orders_needed);
-            assert_eq!(
-                found,
-                (defects_left, orders_needed),
-                "{kind:?} {defective}/{orders}"
-            );
+            assert_eq!(found, (defects_left, orders_needed), "{kind:?} {defective}/{orders}");
         }
     }
 
@@ -273,10 +260,8 @@ mod tests {
         };
         let change = moment.change(&place);
         assert_eq!(change, expected);
-        let (old, new) = (
-            moment.totals_before(&place),
-            moment.totals_now(&place.0, place.1, place.2),
-        );
+        let (old, new) =
+            (moment.totals_before(&place), moment.totals_now(&place.0, place.1, place.2));
         assert_eq!((old.orders, old.defective), (6, 3));
         assert_eq!((new.orders, new.defective), (5, 3));
         let signed = |number| i64::try_from(number).expect("a small number");

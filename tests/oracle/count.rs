@@ -70,10 +70,7 @@ impl View {
 
 /// The oldest day that any view reaches.
 pub fn horizon(policy: &Policy, as_of: Day) -> Day {
-    View::Official
-        .days(policy, as_of)
-        .0
-        .min(View::Live.days(policy, as_of).0)
+    View::Official.days(policy, as_of).0.min(View::Live.days(policy, as_of).0)
 }
 
 /// A defect that counts.
@@ -179,20 +176,9 @@ fn counts_provisionally(policy: &Policy, fact: &DefectFact) -> Option<bool> {
             let standing = matches!(status, FeedbackStatus::Posted | FeedbackStatus::Updated);
             (negative && standing).then_some(false)
         }
-        DefectFact::Claim {
-            odr_impact: Some(counts),
-            ..
-        }
-        | DefectFact::Chargeback {
-            odr_impact: Some(counts),
-            ..
-        } => counts.then_some(false),
-        DefectFact::Claim {
-            status,
-            funded_by,
-            odr_impact: None,
-            ..
-        } => {
+        DefectFact::Claim { odr_impact: Some(counts), .. }
+        | DefectFact::Chargeback { odr_impact: Some(counts), .. } => counts.then_some(false),
+        DefectFact::Claim { status, funded_by, odr_impact: None, .. } => {
             let by_seller = funded_by != Some(Payer::Amazon);
             match status {
                 ClaimStatus::Filed | ClaimStatus::UnderReview => {
@@ -204,10 +190,7 @@ fn counts_provisionally(policy: &Policy, fact: &DefectFact) -> Option<bool> {
                 ClaimStatus::Denied | ClaimStatus::Withdrawn | ClaimStatus::Reversed => None,
             }
         }
-        DefectFact::Chargeback {
-            reason: Reason::Fraud,
-            ..
-        } => None,
+        DefectFact::Chargeback { reason: Reason::Fraud, .. } => None,
         DefectFact::Chargeback { status, .. } => match status {
             ChargebackStatus::Opened | ChargebackStatus::UnderReview => Some(true),
             ChargebackStatus::Lost => Some(false),
@@ -237,10 +220,7 @@ pub fn totals<'a>(
 pub fn by_account(orders: &[CountedOrder]) -> BTreeMap<Account, Vec<&CountedOrder>> {
     let mut accounts: BTreeMap<Account, Vec<&CountedOrder>> = BTreeMap::new();
     for order in orders {
-        accounts
-            .entry(order.account.clone())
-            .or_default()
-            .push(order);
+        accounts.entry(order.account.clone()).or_default().push(order);
     }
     accounts
 }
@@ -281,14 +261,7 @@ mod tests {
     fn feedback_counts_by_its_stars_and_status() {
         let policy = Policy::default();
         let counts = |status, rating| {
-            counts_provisionally(
-                &policy,
-                &DefectFact::Feedback {
-                    event_ms: 0,
-                    status,
-                    rating,
-                },
-            )
+            counts_provisionally(&policy, &DefectFact::Feedback { event_ms: 0, status, rating })
         };
         for rating in 1..=5 {
             let expected = (rating <= 2).then_some(false);
@@ -303,10 +276,7 @@ mod tests {
     #[test]
     fn claims_count_by_status_and_payer() {
         let policy = Policy::default();
-        let closed = Policy {
-            count_open_claims: false,
-            ..Policy::default()
-        };
+        let closed = Policy { count_open_claims: false, ..Policy::default() };
         let claim = |status, funded_by, odr_impact| DefectFact::Claim {
             event_ms: 0,
             status,
@@ -331,11 +301,7 @@ mod tests {
             assert_eq!(counts_provisionally(&policy, &fact), expected, "{fact:?}");
             let open = matches!(status, ClaimStatus::Filed | ClaimStatus::UnderReview);
             let without_open = if open { None } else { expected };
-            assert_eq!(
-                counts_provisionally(&closed, &fact),
-                without_open,
-                "{fact:?}"
-            );
+            assert_eq!(counts_provisionally(&closed, &fact), without_open, "{fact:?}");
             let decided = claim(status, payer, Some(true));
             assert_eq!(counts_provisionally(&closed, &decided), Some(false));
             let decided = claim(status, payer, Some(false));

@@ -78,18 +78,11 @@ pub fn decode(
     // Where neither is there, the record ends as `bad_time` below, whatever stands here.
     let event_ms = stated_event_ms.or(record_time_ms).unwrap_or(0);
     let event = fields.event(record.topic, event_ms)?;
-    if !route::is_home(
-        config.partitioner,
-        &event.seller,
-        record.partition,
-        config.partitions,
-    ) {
+    if !route::is_home(config.partitioner, &event.seller, record.partition, config.partitions) {
         return Err(Dead::Misrouted);
     }
     let earliest = parse_time(EARLIEST_EVENT).expect("a constant time");
-    let latest = record_time_ms
-        .ok_or(Dead::BadTime)?
-        .saturating_add(config.max_ahead_ms);
+    let latest = record_time_ms.ok_or(Dead::BadTime)?.saturating_add(config.max_ahead_ms);
     if event_ms < earliest || event_ms > latest {
         return Err(Dead::BadTime);
     }
@@ -102,48 +95,17 @@ pub fn decode(
 }
 
 const REQUIRED: [&[&str]; 4] = [
-    &[
-        "seller_id",
-        "order_id",
-        "purchase_date",
-        "fulfillment_channel",
-        "order_status",
-    ],
+    &["seller_id", "order_id", "purchase_date", "fulfillment_channel", "order_status"],
     &["seller_id", "order_id", "rating", "status"],
     &["seller_id", "order_id", "status"],
     &["seller_id", "order_id", "status"],
 ];
 
 const OPTIONAL: [&[&str]; 4] = [
-    &[
-        "event_time",
-        "marketplace_id",
-        "buy_shipping",
-        "shipped_on_time",
-    ],
-    &[
-        "event_time",
-        "marketplace_id",
-        "comment",
-        "response_time",
-        "purchase_date",
-    ],
-    &[
-        "event_time",
-        "marketplace_id",
-        "claim_id",
-        "funded_by",
-        "odr_impact",
-        "purchase_date",
-    ],
-    &[
-        "event_time",
-        "marketplace_id",
-        "chargeback_id",
-        "reason",
-        "odr_impact",
-        "purchase_date",
-    ],
+    &["event_time", "marketplace_id", "buy_shipping", "shipped_on_time"],
+    &["event_time", "marketplace_id", "comment", "response_time", "purchase_date"],
+    &["event_time", "marketplace_id", "claim_id", "funded_by", "odr_impact", "purchase_date"],
+    &["event_time", "marketplace_id", "chargeback_id", "reason", "odr_impact", "purchase_date"],
 ];
 
 /// The field of this topic that a name spells.
@@ -216,11 +178,7 @@ impl Fields {
         };
         let good_length = (1..=64).contains(&text.len());
         let good_bytes = text.bytes().all(|byte| (0x20..=0x7E).contains(&byte));
-        if good_length && good_bytes {
-            Ok(Some(text.to_owned()))
-        } else {
-            Err(Dead::BadValue)
-        }
+        if good_length && good_bytes { Ok(Some(text.to_owned())) } else { Err(Dead::BadValue) }
     }
 
     fn required_id(&self, field: &str) -> Result<String, Dead> {
@@ -264,11 +222,7 @@ impl Fields {
         };
         // The grammar of JSON has seen to it that this is `-?digits` or has one of `.eE`.
         let rating = number.parse::<u64>().map_err(|_| Dead::BadValue)?;
-        if (1..=5).contains(&rating) {
-            Ok(rating)
-        } else {
-            Err(Dead::BadValue)
-        }
+        if (1..=5).contains(&rating) { Ok(rating) } else { Err(Dead::BadValue) }
     }
 
     fn event(&self, topic: usize, event_ms: i64) -> Result<Event, Dead> {
@@ -281,11 +235,7 @@ impl Fields {
             2 => self.claim(event_ms)?,
             _ => self.chargeback(event_ms)?,
         };
-        Ok(Event {
-            seller,
-            order_id,
-            content,
-        })
+        Ok(Event { seller, order_id, content })
     }
 
     fn order(&self, marketplace: String) -> Result<OrderFact, Dead> {
@@ -308,12 +258,8 @@ impl Fields {
         ];
         Ok(OrderFact {
             purchase_ms: self.time("purchase_date")?.ok_or(Dead::MissingField)?,
-            group: self
-                .one_of("order_status", &groups)?
-                .ok_or(Dead::MissingField)?,
-            channel: self
-                .one_of("fulfillment_channel", &channels)?
-                .ok_or(Dead::MissingField)?,
+            group: self.one_of("order_status", &groups)?.ok_or(Dead::MissingField)?,
+            channel: self.one_of("fulfillment_channel", &channels)?.ok_or(Dead::MissingField)?,
             marketplace,
             buy_shipping: self.flag("buy_shipping")?,
             shipped_on_time: self.flag("shipped_on_time")?,
@@ -330,14 +276,8 @@ impl Fields {
         ];
         self.text("comment")?;
         self.time("response_time")?;
-        let status = self
-            .one_of("status", &statuses)?
-            .ok_or(Dead::MissingField)?;
-        let fact = DefectFact::Feedback {
-            event_ms,
-            status,
-            rating: self.rating()?,
-        };
+        let status = self.one_of("status", &statuses)?.ok_or(Dead::MissingField)?;
+        let fact = DefectFact::Feedback { event_ms, status, rating: self.rating()? };
         self.defect(Kind::NegativeFeedback, None, fact)
     }
 
@@ -355,9 +295,7 @@ impl Fields {
         let payers = [("seller", Payer::Seller), ("amazon", Payer::Amazon)];
         let fact = DefectFact::Claim {
             event_ms,
-            status: self
-                .one_of("status", &statuses)?
-                .ok_or(Dead::MissingField)?,
+            status: self.one_of("status", &statuses)?.ok_or(Dead::MissingField)?,
             funded_by: self.one_of("funded_by", &payers)?,
             odr_impact: self.flag("odr_impact")?,
         };
@@ -375,9 +313,7 @@ impl Fields {
         let reasons = [("service", Reason::Service), ("fraud", Reason::Fraud)];
         let fact = DefectFact::Chargeback {
             event_ms,
-            status: self
-                .one_of("status", &statuses)?
-                .ok_or(Dead::MissingField)?,
+            status: self.one_of("status", &statuses)?.ok_or(Dead::MissingField)?,
             reason: self.one_of("reason", &reasons)?.unwrap_or(Reason::Service),
             odr_impact: self.flag("odr_impact")?,
         };
@@ -391,11 +327,6 @@ impl Fields {
         fact: DefectFact,
     ) -> Result<Content, Dead> {
         let purchase_ms = self.time("purchase_date")?;
-        Ok(Content::Defect {
-            kind,
-            reference,
-            purchase_ms,
-            fact,
-        })
+        Ok(Content::Defect { kind, reference, purchase_ms, fact })
     }
 }

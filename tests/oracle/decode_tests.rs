@@ -16,13 +16,7 @@ fn ms(text: &str) -> i64 {
 }
 
 fn decoded_at(topic: usize, value: &[u8], time_ms: Option<i64>) -> Result<Event, Dead> {
-    let record = Record {
-        topic,
-        partition: 0,
-        offset: 0,
-        timestamp_ms: time_ms,
-        value: None,
-    };
+    let record = Record { topic, partition: 0, offset: 0, timestamp_ms: time_ms, value: None };
     decode(&Config::default(), &record, value, time_ms)
 }
 
@@ -85,16 +79,9 @@ fn defects_of_each_kind() {
         r#""comment":"","response_time":"2026-02-28T10:00:00Z","marketplace_id":"","#,
         r#""purchase_date":"2026-02-27T10:00:00Z"}"#
     );
-    let fact = DefectFact::Feedback {
-        event_ms,
-        status: FeedbackStatus::StruckThrough,
-        rating: 5,
-    };
+    let fact = DefectFact::Feedback { event_ms, status: FeedbackStatus::StruckThrough, rating: 5 };
     let purchase_ms = Some(ms("2026-02-27T10:00:00Z"));
-    assert_eq!(
-        decoded(FEEDBACK, feedback),
-        event(Kind::NegativeFeedback, None, purchase_ms, fact)
-    );
+    assert_eq!(decoded(FEEDBACK, feedback), event(Kind::NegativeFeedback, None, purchase_ms, fact));
     let fact = DefectFact::Claim {
         event_ms,
         status: ClaimStatus::Filed,
@@ -102,10 +89,7 @@ fn defects_of_each_kind() {
         odr_impact: Some(false),
     };
     let more = r#","claim_id":"C","funded_by":"amazon","odr_impact":false,"chargeback_id":7"#;
-    assert_eq!(
-        decoded(CLAIMS, &claim(more)),
-        event(Kind::Claim, Some("C"), None, fact)
-    );
+    assert_eq!(decoded(CLAIMS, &claim(more)), event(Kind::Claim, Some("C"), None, fact));
     let fact = DefectFact::Chargeback {
         event_ms,
         status: ChargebackStatus::Won,
@@ -113,10 +97,7 @@ fn defects_of_each_kind() {
         odr_impact: None,
     };
     let value = r#"{"seller_id":"S","order_id":"O","status":"won","reason":null}"#;
-    assert_eq!(
-        decoded(CHARGEBACKS, value),
-        event(Kind::Chargeback, None, None, fact)
-    );
+    assert_eq!(decoded(CHARGEBACKS, value), event(Kind::Chargeback, None, None, fact));
 }
 
 #[test]
@@ -133,19 +114,13 @@ fn orders_that_are_dead_letters() {
         (order(r#","x":"\ud800""#), None),
         (order(r#","\ud800":1"#), Some(Dead::Parse)),
         (order(r#","marketplace_id":"\ud800""#), Some(Dead::Parse)),
-        (
-            order(r#","buy_shipping":"\udc00\ud800""#),
-            Some(Dead::Parse),
-        ),
+        (order(r#","buy_shipping":"\udc00\ud800""#), Some(Dead::Parse)),
         // `parse` comes before `duplicate_key`, which comes before the rest.
         (order(r#","order_id":"O","\ud800":1"#), Some(Dead::Parse)),
         (order(r#","order_id":"O""#), Some(Dead::DuplicateKey)),
         (order(r#","AmazonOrderId":null"#), Some(Dead::DuplicateKey)),
         (order(r#","\u006frder_id":7"#), Some(Dead::DuplicateKey)),
-        (
-            r#"{"buy_shipping":1,"buy_shipping":2}"#.to_owned(),
-            Some(Dead::DuplicateKey),
-        ),
+        (r#"{"buy_shipping":1,"buy_shipping":2}"#.to_owned(), Some(Dead::DuplicateKey)),
         (order(r#","buy_shipping":null"#), None),
         (order(r#","buy_shipping":"true""#), Some(Dead::BadValue)),
         (order(r#","shipped_on_time":0"#), Some(Dead::BadValue)),
@@ -153,48 +128,21 @@ fn orders_that_are_dead_letters() {
         (order(r#","marketplace_id":"""#), None),
         (order(r#","marketplace_id":5"#), Some(Dead::BadValue)),
         (order(r#","event_time":"yesterday""#), Some(Dead::BadValue)),
-        (
-            order("").replace(r#""S""#, "null"),
-            Some(Dead::MissingField),
-        ),
+        (order("").replace(r#""S""#, "null"), Some(Dead::MissingField)),
         (order("").replace(r#""S""#, r#""""#), Some(Dead::BadValue)),
         (order("").replace(r#""S""#, r#""é""#), Some(Dead::BadValue)),
-        (
-            order("").replace(r#""O""#, r#""a\tb""#),
-            Some(Dead::BadValue),
-        ),
-        (
-            order("").replace("Shipped", "shipped"),
-            Some(Dead::BadValue),
-        ),
+        (order("").replace(r#""O""#, r#""a\tb""#), Some(Dead::BadValue)),
+        (order("").replace("Shipped", "shipped"), Some(Dead::BadValue)),
         (order("").replace("MFN", "mfn"), Some(Dead::BadValue)),
         // A field that is missing comes before a value that is bad.
-        (
-            r#"{"seller_id":7,"order_id":"O"}"#.to_owned(),
-            Some(Dead::MissingField),
-        ),
-        (
-            order(r#","event_time":"1999-12-31T23:59:59.999Z""#),
-            Some(Dead::BadTime),
-        ),
+        (r#"{"seller_id":7,"order_id":"O"}"#.to_owned(), Some(Dead::MissingField)),
+        (order(r#","event_time":"1999-12-31T23:59:59.999Z""#), Some(Dead::BadTime)),
         // From an event time in 2000, this purchase is in the future.
-        (
-            order(r#","event_time":"2000-01-01T00:00:00Z""#),
-            Some(Dead::PurchaseInFuture),
-        ),
+        (order(r#","event_time":"2000-01-01T00:00:00Z""#), Some(Dead::PurchaseInFuture)),
         (order(r#","event_time":"2026-03-01T01:00:00Z""#), None),
-        (
-            order(r#","event_time":"2026-03-01T01:00:00.001Z""#),
-            Some(Dead::BadTime),
-        ),
-        (
-            order("").replace("02-28T10:00:00Z", "03-02T00:00:00Z"),
-            None,
-        ),
-        (
-            order("").replace("02-28T10:00:00Z", "03-02T00:00:00.001Z"),
-            Some(Dead::PurchaseInFuture),
-        ),
+        (order(r#","event_time":"2026-03-01T01:00:00.001Z""#), Some(Dead::BadTime)),
+        (order("").replace("02-28T10:00:00Z", "03-02T00:00:00Z"), None),
+        (order("").replace("02-28T10:00:00Z", "03-02T00:00:00.001Z"), Some(Dead::PurchaseInFuture)),
     ] {
         assert_eq!(decoded(ORDERS, &value).err(), expected, "{value}");
     }
@@ -208,28 +156,12 @@ fn ratings_are_integers_from_1_to_5() {
     for rating in ["1", "5"] {
         assert!(decoded(FEEDBACK, &feedback(rating)).is_ok());
     }
-    for rating in [
-        "0",
-        "6",
-        "-1",
-        "-0",
-        "1.0",
-        "1e0",
-        "\"1\"",
-        "true",
-        "[1]",
-        "99999999999999999999",
-    ] {
-        assert_eq!(
-            decoded(FEEDBACK, &feedback(rating)),
-            Err(Dead::BadValue),
-            "{rating}"
-        );
+    for rating in
+        ["0", "6", "-1", "-0", "1.0", "1e0", "\"1\"", "true", "[1]", "99999999999999999999"]
+    {
+        assert_eq!(decoded(FEEDBACK, &feedback(rating)), Err(Dead::BadValue), "{rating}");
     }
-    assert_eq!(
-        decoded(FEEDBACK, &feedback("null")),
-        Err(Dead::MissingField)
-    );
+    assert_eq!(decoded(FEEDBACK, &feedback("null")), Err(Dead::MissingField));
     assert_eq!(decoded(FEEDBACK, &feedback("01")), Err(Dead::Parse));
 }
 
@@ -238,25 +170,13 @@ fn ids_have_1_to_64_characters() {
     let with_id = |id: &str| claim(&format!(r#","claim_id":"{id}""#));
     assert!(decoded(CLAIMS, &with_id(&"x".repeat(64))).is_ok());
     assert!(decoded(CLAIMS, &with_id(" ~")).is_ok());
-    assert_eq!(
-        decoded(CLAIMS, &with_id(&"x".repeat(65))),
-        Err(Dead::BadValue)
-    );
+    assert_eq!(decoded(CLAIMS, &with_id(&"x".repeat(65))), Err(Dead::BadValue));
     assert_eq!(decoded(CLAIMS, &with_id("")), Err(Dead::BadValue));
     assert_eq!(decoded(CLAIMS, &with_id("\u{7f}")), Err(Dead::BadValue));
     assert!(decoded(CLAIMS, &claim(r#","claim_id":null"#)).is_ok());
-    assert_eq!(
-        decoded(CLAIMS, &claim(r#","status":"filed""#)),
-        Err(Dead::DuplicateKey)
-    );
-    assert_eq!(
-        decoded(CLAIMS, &claim(r#","funded_by":"buyer""#)),
-        Err(Dead::BadValue)
-    );
-    assert_eq!(
-        decoded(CLAIMS, &claim(r#","marketplace_id":"ü""#)),
-        Err(Dead::BadValue)
-    );
+    assert_eq!(decoded(CLAIMS, &claim(r#","status":"filed""#)), Err(Dead::DuplicateKey));
+    assert_eq!(decoded(CLAIMS, &claim(r#","funded_by":"buyer""#)), Err(Dead::BadValue));
+    assert_eq!(decoded(CLAIMS, &claim(r#","marketplace_id":"ü""#)), Err(Dead::BadValue));
 }
 
 #[test]
@@ -272,17 +192,9 @@ fn sizes_encodings_and_depths() {
     assert_eq!(decoded_at(CLAIMS, &framed, None), Err(Dead::TooLarge));
     framed.truncate(5);
     assert_eq!(decoded_at(CLAIMS, &framed, None), Err(Dead::SchemaFramed));
-    assert_eq!(
-        decoded_at(CLAIMS, b"{\"a\":\"\xff\"}", None),
-        Err(Dead::Parse)
-    );
-    let nested = |depth: usize| {
-        claim(&format!(
-            r#","x":{}{}"#,
-            "[".repeat(depth),
-            "]".repeat(depth)
-        ))
-    };
+    assert_eq!(decoded_at(CLAIMS, b"{\"a\":\"\xff\"}", None), Err(Dead::Parse));
+    let nested =
+        |depth: usize| claim(&format!(r#","x":{}{}"#, "[".repeat(depth), "]".repeat(depth)));
     assert!(decoded(CLAIMS, &nested(126)).is_ok());
     assert_eq!(decoded(CLAIMS, &nested(127)), Err(Dead::Parse));
 }
@@ -290,14 +202,8 @@ fn sizes_encodings_and_depths() {
 #[test]
 fn times_need_a_record_time() {
     let value = claim(r#","event_time":"2026-02-01T00:00:00Z""#);
-    assert_eq!(
-        decoded_at(CLAIMS, value.as_bytes(), None),
-        Err(Dead::BadTime)
-    );
-    assert_eq!(
-        decoded_at(CLAIMS, claim("").as_bytes(), Some(0)),
-        Err(Dead::BadTime)
-    );
+    assert_eq!(decoded_at(CLAIMS, value.as_bytes(), None), Err(Dead::BadTime));
+    assert_eq!(decoded_at(CLAIMS, claim("").as_bytes(), Some(0)), Err(Dead::BadTime));
     // A defect's purchase time may be anything.
     let value = claim(r#","purchase_date":"9999-01-01T00:00:00Z""#);
     assert!(decoded(CLAIMS, &value).is_ok());
@@ -307,17 +213,9 @@ fn times_need_a_record_time() {
 fn a_record_in_another_partition_is_misrouted() {
     // Kafka's own vector: murmur2("21") is 1_173_551_340 without its sign, 0 modulo 6.
     let value = claim("").replace(r#""S""#, r#""21""#);
-    let record = |partition| Record {
-        topic: CLAIMS,
-        partition,
-        offset: 0,
-        timestamp_ms: None,
-        value: None,
-    };
-    let config = Config {
-        partitions: 6,
-        ..Config::default()
-    };
+    let record =
+        |partition| Record { topic: CLAIMS, partition, offset: 0, timestamp_ms: None, value: None };
+    let config = Config { partitions: 6, ..Config::default() };
     let home = u32::try_from(1_173_551_340_i64 % 6).expect("below 6");
     let decode_in =
         |partition| decode(&config, &record(partition), value.as_bytes(), Some(ms(NOW))).err();

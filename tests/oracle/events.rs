@@ -91,23 +91,9 @@ pub enum Reason {
 /// What a defect event states; within a variant the derived order is that of the merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DefectFact {
-    Feedback {
-        event_ms: i64,
-        status: FeedbackStatus,
-        rating: u64,
-    },
-    Claim {
-        event_ms: i64,
-        status: ClaimStatus,
-        funded_by: Option<Payer>,
-        odr_impact: Option<bool>,
-    },
-    Chargeback {
-        event_ms: i64,
-        status: ChargebackStatus,
-        reason: Reason,
-        odr_impact: Option<bool>,
-    },
+    Feedback { event_ms: i64, status: FeedbackStatus, rating: u64 },
+    Claim { event_ms: i64, status: ClaimStatus, funded_by: Option<Payer>, odr_impact: Option<bool> },
+    Chargeback { event_ms: i64, status: ChargebackStatus, reason: Reason, odr_impact: Option<bool> },
 }
 
 impl DefectFact {

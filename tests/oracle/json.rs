@@ -37,10 +37,7 @@ pub enum Value {
 
 /// Reads a text; None if it is not JSON or is nested too deep.
 pub fn read(text: &str) -> Option<Document> {
-    let mut scanner = Scanner {
-        bytes: text.as_bytes(),
-        at: 0,
-    };
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
     scanner.space();
     let document = if scanner.peek()? == b'{' {
         Document::Object(scanner.members()?)
@@ -95,10 +92,7 @@ impl Scanner<'_> {
             self.expect(b':')?;
             self.space();
             let value = self.value()?;
-            members.push(Member {
-                name: unescape(&name),
-                value,
-            });
+            members.push(Member { name: unescape(&name), value });
             self.space();
             if self.eat(b'}') {
                 return Some(members);
@@ -396,10 +390,7 @@ mod tests {
     fn members_keep_what_the_top_level_says() {
         let text =
             r#"{"a\u0062":"\ud83d\ude00\/","n":-1.50,"z":null,"b":true,"o":{"x":1},"l":"\ude00"}"#;
-        let member = |name: &str, value| Member {
-            name: Some(name.to_owned()),
-            value,
-        };
+        let member = |name: &str, value| Member { name: Some(name.to_owned()), value };
         assert_eq!(
             read(text),
             Some(Document::Object(vec![

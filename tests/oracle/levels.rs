@@ -61,27 +61,18 @@ pub struct Limit {
 impl Limit {
     pub fn of(policy: &Policy, kind: AlertKind) -> Self {
         let (bp, clear_bp, min_defects) = match kind {
-            AlertKind::Warning => (
-                policy.warning_bp,
-                policy.warning_clear_bp,
-                policy.warning_min_defects,
-            ),
-            AlertKind::Critical => (
-                policy.critical_bp,
-                policy.critical_clear_bp,
-                policy.critical_min_defects,
-            ),
+            AlertKind::Warning => {
+                (policy.warning_bp, policy.warning_clear_bp, policy.warning_min_defects)
+            }
+            AlertKind::Critical => {
+                (policy.critical_bp, policy.critical_clear_bp, policy.critical_min_defects)
+            }
             AlertKind::RestrictionRisk => {
                 (policy.restriction_bp, None, policy.restriction_min_defects)
             }
         };
         let clear_bp = clear_bp.unwrap_or(bp);
-        Self {
-            min_orders: policy.min_orders,
-            bp,
-            clear_bp,
-            min_defects,
-        }
+        Self { min_orders: policy.min_orders, bp, clear_bp, min_defects }
     }
 
     fn has_rate(&self, totals: &Totals) -> bool {
@@ -139,9 +130,7 @@ pub struct Levels {
 impl Levels {
     /// True if no level is up and no streak has begun.
     pub fn is_calm(&self) -> bool {
-        self.standings
-            .values()
-            .all(|s| !s.warning && !s.critical && s.streak == 0)
+        self.standings.values().all(|s| !s.warning && !s.critical && s.streak == 0)
     }
 
     /// Moves `warning` and `critical` of all accounts.
@@ -167,12 +156,7 @@ impl Levels {
                     continue;
                 };
                 *is_up = state == AlertState::Raised;
-                notices.push(Notice {
-                    place: place.clone(),
-                    kind,
-                    state,
-                    streak: None,
-                });
+                notices.push(Notice { place: place.clone(), kind, state, streak: None });
             }
         }
         notices
@@ -192,11 +176,7 @@ impl Levels {
             let totals = totals_at(numbers, &place);
             let standing = self.standings.entry(place.clone()).or_default();
             let was = standing.streak;
-            standing.streak = if limit.is_exceeded(&totals) {
-                was + 1
-            } else {
-                0
-            };
+            standing.streak = if limit.is_exceeded(&totals) { was + 1 } else { 0 };
             let state = if standing.streak == policy.restriction_cycles {
                 AlertState::Raised
             } else if standing.streak > policy.restriction_cycles {
@@ -207,12 +187,7 @@ impl Levels {
                 continue;
             };
             let streak = Some(standing.streak);
-            notices.push(Notice {
-                place,
-                kind: AlertKind::RestrictionRisk,
-                state,
-                streak,
-            });
+            notices.push(Notice { place, kind: AlertKind::RestrictionRisk, state, streak });
         }
         notices
     }
@@ -236,11 +211,7 @@ impl Levels {
         }
         for (place, standing) in &self.standings {
             if standing.streak >= policy.restriction_cycles {
-                notices.push(raise(
-                    place,
-                    AlertKind::RestrictionRisk,
-                    Some(standing.streak),
-                ));
+                notices.push(raise(place, AlertKind::RestrictionRisk, Some(standing.streak)));
             }
         }
         notices
@@ -266,10 +237,7 @@ impl Levels {
 
 fn totals_at(numbers: &BTreeMap<Account, Numbers>, (account, scope, view): &Place) -> Totals {
     let of_account = numbers.get(account);
-    of_account
-        .and_then(|numbers| numbers.get(&(*scope, *view)))
-        .copied()
-        .unwrap_or_default()
+    of_account.and_then(|numbers| numbers.get(&(*scope, *view))).copied().unwrap_or_default()
 }
 
 /// First and last day of the cycle that holds a day.
@@ -284,11 +252,7 @@ mod tests {
     use super::*;
 
     fn totals(orders: u64, defective: u64) -> Totals {
-        Totals {
-            orders,
-            defective,
-            ..Totals::default()
-        }
+        Totals { orders, defective, ..Totals::default() }
     }
 
     #[test]
@@ -301,17 +265,10 @@ mod tests {
         assert!(!warning.is_clear(&totals(199, 2)));
         assert!(warning.is_clear(&totals(0, 0)));
         let critical = Limit::of(&policy, AlertKind::Critical);
-        assert!(
-            !critical.is_exceeded(&totals(10, 1)),
-            "one defect alone is not critical"
-        );
+        assert!(!critical.is_exceeded(&totals(10, 1)), "one defect alone is not critical");
         assert!(critical.is_exceeded(&totals(99, 2)));
         assert!(!critical.is_exceeded(&totals(100, 2)));
-        let policy = Policy {
-            min_orders: 50,
-            warning_clear_bp: Some(50),
-            ..policy
-        };
+        let policy = Policy { min_orders: 50, warning_clear_bp: Some(50), ..policy };
         let warning = Limit::of(&policy, AlertKind::Warning);
         assert!(!warning.is_exceeded(&totals(49, 5)));
         assert!(warning.is_clear(&totals(49, 5)));

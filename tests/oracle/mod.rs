@@ -51,12 +51,7 @@ pub enum Decision {
         positions: Vec<(usize, u32, i64)>,
     },
     /// The record time that was taken in place of the Kafka timestamp.
-    RecordTime {
-        topic: usize,
-        partition: u32,
-        offset: i64,
-        record_time_ms: i64,
-    },
+    RecordTime { topic: usize, partition: u32, offset: i64, record_time_ms: i64 },
     /// The alerts of this shard start at boundary number `boundary`.
     AlertsFrom { shard: u32, boundary: i64 },
 }
@@ -197,10 +192,5 @@ pub fn run(config: &Config, records: &[Record]) -> Output {
         ends.append(&mut result.ends);
     }
     ends.sort_by_key(|end| (end.topic, end.partition, end.offset));
-    Output {
-        alerts,
-        totals,
-        dead: render::dead_lines(&ends),
-        outcomes: render::outcomes(&ends),
-    }
+    Output { alerts, totals, dead: render::dead_lines(&ends), outcomes: render::outcomes(&ends) }
 }

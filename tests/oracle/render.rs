@@ -41,10 +41,7 @@ fn six_decimals(numerator: u64, denominator: u64) -> String {
 }
 
 fn pair(totals: &Totals) -> String {
-    format!(
-        r#"{{"orders":{},"defective_orders":{}}}"#,
-        totals.orders, totals.defective
-    )
+    format!(r#"{{"orders":{},"defective_orders":{}}}"#, totals.orders, totals.defective)
 }
 
 fn by_kind(totals: &Totals) -> String {
@@ -132,14 +129,7 @@ pub fn alert_line(header: &Header, moment: &Moment, notice: &Notice, seq: u64) -
         ("view", quoted(view.name())),
         ("boundary", quoted(&instant_text(header.boundary_ms))),
         ("as_of", quoted(&date_text(moment.day))),
-        (
-            "window",
-            format!(
-                r#"{{"from":"{}","to":"{}"}}"#,
-                date_text(from),
-                date_text(to)
-            ),
-        ),
+        ("window", format!(r#"{{"from":"{}","to":"{}"}}"#, date_text(from), date_text(to))),
         ("covered_from", day_or_null(header.covered_from)),
         ("orders", now.orders.to_string()),
         ("defective_orders", now.defective.to_string()),
@@ -149,10 +139,7 @@ pub fn alert_line(header: &Header, moment: &Moment, notice: &Notice, seq: u64) -
         ("by_kind", by_kind(&now)),
         ("mfn", pair(&moment.totals_now(account, Scope::Mfn, *view))),
         ("afn", pair(&moment.totals_now(account, Scope::Afn, *view))),
-        (
-            "official",
-            pair(&moment.totals_now(account, *scope, View::Official)),
-        ),
+        ("official", pair(&moment.totals_now(account, *scope, View::Official))),
         ("before", pair(&moment.totals_before(&notice.place))),
         (
             "change",
@@ -181,10 +168,8 @@ pub fn alert_line(header: &Header, moment: &Moment, notice: &Notice, seq: u64) -
 }
 
 fn object(members: &[(&str, String)]) -> String {
-    let members: Vec<String> = members
-        .iter()
-        .map(|(name, value)| format!(r#""{name}":{value}"#))
-        .collect();
+    let members: Vec<String> =
+        members.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -226,15 +211,8 @@ pub fn dead_lines(ends: &[End]) -> Vec<String> {
 }
 
 /// The names of the outcomes, in the order of the file.
-const OUTCOMES: [&str; 7] = [
-    "applied",
-    "duplicate",
-    "superseded",
-    "expired",
-    "tombstone",
-    "dead",
-    "pending",
-];
+const OUTCOMES: [&str; 7] =
+    ["applied", "duplicate", "superseded", "expired", "tombstone", "dead", "pending"];
 
 fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
@@ -274,11 +252,7 @@ pub fn outcomes(ends: &[End]) -> String {
         let is_it = |end: &&End| end.outcome == Outcome::Dead(reason);
         (reason.name(), ends.iter().filter(is_it).count())
     }));
-    object(&[
-        ("read", ends.len().to_string()),
-        ("outcomes", object(&topics)),
-        ("dead", dead),
-    ])
+    object(&[("read", ends.len().to_string()), ("outcomes", object(&topics)), ("dead", dead)])
 }
 
 #[cfg(test)]
@@ -295,12 +269,7 @@ mod tests {
 
     #[test]
     fn outcomes_leave_out_zeros_and_name_each_topic() {
-        let end = |topic, outcome| End {
-            topic,
-            partition: 0,
-            offset: 0,
-            outcome,
-        };
+        let end = |topic, outcome| End { topic, partition: 0, offset: 0, outcome };
         let ends = [
             end(0, Outcome::Dead(Dead::BadTime)),
             end(0, Outcome::Applied),

@@ -5,10 +5,7 @@ use super::times::{instant_text, parse_time};
 use super::{Config, Decision, Partitioner, Policy};
 
 fn until(time_ms: i64) -> Config {
-    Config {
-        until_ms: Some(time_ms),
-        ..Config::default()
-    }
+    Config { until_ms: Some(time_ms), ..Config::default() }
 }
 
 fn order_event(order_id: &str, purchase: &str, status: &str, more: &str) -> String {
@@ -20,30 +17,14 @@ fn order_event(order_id: &str, purchase: &str, status: &str, more: &str) -> Stri
 fn a_pending_order_counts_when_it_leaves_that_group() {
     let mut log = Log::default();
     let purchase = instant_text(at(1, 0));
-    log.event(
-        ORDERS,
-        at(1, 0),
-        &order_event("O", &purchase, "Pending", ""),
-    );
+    log.event(ORDERS, at(1, 0), &order_event("O", &purchase, "Pending", ""));
     log.claim(at(1, 5), "O", "granted");
     assert_eq!(log.run(&Config::default()).totals.len(), 0);
-    log.event(
-        ORDERS,
-        at(1, 10),
-        &order_event("O", &purchase, "Unshipped", ""),
-    );
-    log.event(
-        ORDERS,
-        at(1, 15),
-        &order_event("O", &purchase, "Pending", ""),
-    );
+    log.event(ORDERS, at(1, 10), &order_event("O", &purchase, "Unshipped", ""));
+    log.event(ORDERS, at(1, 15), &order_event("O", &purchase, "Pending", ""));
     let output = log.run(&Config::default());
     assert_eq!(totals(&output, "all", "live"), "1 1 0 0/1/0");
-    assert!(
-        output
-            .outcomes
-            .contains(r#""orders":{"applied":2,"duplicate":1}"#)
-    );
+    assert!(output.outcomes.contains(r#""orders":{"applied":2,"duplicate":1}"#));
     let alert = parsed(&output.alerts[0]);
     assert_eq!(alert["change"]["orders_added"], 1);
     assert_eq!(alert["defects"][0]["new"], true);
@@ -54,24 +35,11 @@ fn canceled_orders_count_if_the_policy_says_so() {
     let mut log = Log::default();
     log.orders(at(1, 0), "O", 0..3);
     let purchase = instant_text(at(1, 0));
-    log.event(
-        ORDERS,
-        at(1, 0),
-        &order_event("X", &purchase, "Canceled", ""),
-    );
+    log.event(ORDERS, at(1, 0), &order_event("X", &purchase, "Canceled", ""));
     log.claim(at(1, 0), "X", "granted");
-    assert_eq!(
-        totals(&log.run(&Config::default()), "all", "live"),
-        "4 1 0 0/1/0"
-    );
-    let policy = Policy {
-        count_canceled_orders: false,
-        ..Policy::default()
-    };
-    let output = log.run(&Config {
-        policy,
-        ..Config::default()
-    });
+    assert_eq!(totals(&log.run(&Config::default()), "all", "live"), "4 1 0 0/1/0");
+    let policy = Policy { count_canceled_orders: false, ..Policy::default() };
+    let output = log.run(&Config { policy, ..Config::default() });
     assert_eq!(totals(&output, "all", "live"), "3 0 0 0/0/0");
 }
 
@@ -79,11 +47,7 @@ fn canceled_orders_count_if_the_policy_says_so() {
 fn a_stated_marketplace_moves_the_order_between_accounts() {
     let mut log = Log::default();
     let purchase = instant_text(at(1, 0));
-    log.event(
-        ORDERS,
-        at(1, 0),
-        &order_event("O", &purchase, "Shipped", ""),
-    );
+    log.event(ORDERS, at(1, 0), &order_event("O", &purchase, "Shipped", ""));
     log.claim(at(1, 0), "O", "granted");
     let moved = order_event("O", &purchase, "Shipped", r#","marketplace_id":"M""#);
     log.event(ORDERS, at(1, 5), &moved);
@@ -94,10 +58,7 @@ fn a_stated_marketplace_moves_the_order_between_accounts() {
         let names = ["state", "marketplace_id"].map(|name| alert[name].as_str().expect("text"));
         let change = &alert["change"];
         let numbers = ["orders_added", "defective_added", "defective_reversed"];
-        (
-            names,
-            numbers.map(|name| change[name].as_i64().expect("a number")),
-        )
+        (names, numbers.map(|name| change[name].as_i64().expect("a number")))
     };
     assert_eq!(told(0), (["raised", ""], [1, 1, 0]));
     assert_eq!(told(1), (["cleared", ""], [-1, 0, 1]));
@@ -113,21 +74,9 @@ fn old_days_expire_and_are_forgotten_with_their_defects() {
     log.claim(at(1, 0), "O0", "granted");
     // As of day 75 the horizon is day 1, as of day 76 it is day 2.
     let purchase = instant_text(at(1, 0));
-    log.event(
-        ORDERS,
-        at(75, 0),
-        &order_event("P", &purchase, "Shipped", ""),
-    );
-    log.event(
-        ORDERS,
-        at(75, 100),
-        &order_event("Q", &purchase, "Shipped", ""),
-    );
-    log.event(
-        ORDERS,
-        at(76, 0),
-        &order_event("R", &purchase, "Shipped", ""),
-    );
+    log.event(ORDERS, at(75, 0), &order_event("P", &purchase, "Shipped", ""));
+    log.event(ORDERS, at(75, 100), &order_event("Q", &purchase, "Shipped", ""));
+    log.event(ORDERS, at(76, 0), &order_event("R", &purchase, "Shipped", ""));
     let more = format!(r#""order_id":"O0","status":"filed","purchase_date":"{purchase}""#);
     log.event(CLAIMS, at(76, 0), &more);
     let output = log.run(&Config::default());
@@ -142,11 +91,7 @@ fn old_days_expire_and_are_forgotten_with_their_defects() {
     assert_eq!(totals(&output, "all", "official"), "3 1 0 0/1/0");
     // A late claim on a forgotten order is an orphan, and the same one is not a duplicate.
     log.claim(at(76, 10), "O0", "granted");
-    assert!(
-        log.run(&Config::default())
-            .outcomes
-            .contains(r#""applied":2,"expired":1"#)
-    );
+    assert!(log.run(&Config::default()).outcomes.contains(r#""applied":2,"expired":1"#));
 }
 
 #[test]
@@ -164,11 +109,7 @@ fn later_records_are_pending_until_their_boundary_closes() {
     assert_eq!(output.outcomes, expected);
     assert_eq!(output.dead, [""; 0]);
     let output = log.run(&until(at(1, 15)));
-    assert!(
-        output
-            .outcomes
-            .contains(r#""claims":{"tombstone":1,"dead":1}"#)
-    );
+    assert!(output.outcomes.contains(r#""claims":{"tombstone":1,"dead":1}"#));
     assert!(output.outcomes.ends_with(r#""dead":{"parse":1}}"#));
 }
 
@@ -177,25 +118,15 @@ fn time_passes_to_the_last_boundary_of_any_shard() {
     let mut log = Log::default();
     log.orders(at(1, 0), "O", 0..1);
     log.put(FEEDBACK, 1, Some(at(3, 7)), None);
-    let config = Config {
-        partitioner: Partitioner::Off,
-        partitions: 2,
-        ..Config::default()
-    };
+    let config = Config { partitioner: Partitioner::Off, partitions: 2, ..Config::default() };
     let output = log.run(&config);
     assert_eq!(parsed(&output.totals[0])["as_of"], date(3));
     let mut alone = log;
     alone.records.truncate(1);
     assert_eq!(parsed(&alone.run(&config).totals[0])["as_of"], date(1));
     let positions = vec![(ORDERS, 0, 1)];
-    let decisions = vec![Decision::Close {
-        boundary: at(2, 5) / 5_000,
-        positions,
-    }];
-    let closed = alone.run(&Config {
-        decisions,
-        ..config
-    });
+    let decisions = vec![Decision::Close { boundary: at(2, 5) / 5_000, positions }];
+    let closed = alone.run(&Config { decisions, ..config });
     assert_eq!(parsed(&closed.totals[0])["as_of"], date(2));
 }
 
@@ -221,18 +152,9 @@ fn restriction_risk_follows_two_bad_cycles() {
         ]
     );
     let cycle = |index: usize| parsed(&output.alerts[index])["cycle"].to_string();
-    assert_eq!(
-        cycle(2),
-        r#"{"from":"2026-01-12","streak":2,"to":"2026-01-18"}"#
-    );
-    assert_eq!(
-        cycle(3),
-        r#"{"from":"2026-01-19","streak":3,"to":"2026-01-25"}"#
-    );
-    assert_eq!(
-        cycle(5),
-        r#"{"from":"2026-01-26","streak":0,"to":"2026-02-01"}"#
-    );
+    assert_eq!(cycle(2), r#"{"from":"2026-01-12","streak":2,"to":"2026-01-18"}"#);
+    assert_eq!(cycle(3), r#"{"from":"2026-01-19","streak":3,"to":"2026-01-25"}"#);
+    assert_eq!(cycle(5), r#"{"from":"2026-01-26","streak":0,"to":"2026-02-01"}"#);
     // The 20 orders of day 3 leave on day 63.
     assert_eq!(parsed(&output.alerts[2])["recovers_on"], date(63));
     assert!(parsed(&output.alerts[5])["recovers_on"].is_null());
@@ -244,14 +166,8 @@ fn the_days_of_the_policy_are_those_of_its_zone() {
     let mut log = Log::default();
     // 2026-01-05T22:30 UTC is half past seven of the next day in Tokyo.
     log.orders(at(1, 81_000), "O", 0..1);
-    let policy = Policy {
-        time_zone: "Asia/Tokyo".to_owned(),
-        ..Policy::default()
-    };
-    let output = log.run(&Config {
-        policy,
-        ..Config::default()
-    });
+    let policy = Policy { time_zone: "Asia/Tokyo".to_owned(), ..Policy::default() };
+    let output = log.run(&Config { policy, ..Config::default() });
     assert_eq!(parsed(&output.totals[0])["as_of"], date(2));
 }
 
@@ -259,18 +175,11 @@ fn the_days_of_the_policy_are_those_of_its_zone() {
 fn an_order_of_tomorrow_enters_tomorrow() {
     let mut log = Log::default();
     let purchase = instant_text(at(2, 60));
-    log.event(
-        ORDERS,
-        at(1, 80_000),
-        &order_event("O", &purchase, "Shipped", ""),
-    );
+    log.event(ORDERS, at(1, 80_000), &order_event("O", &purchase, "Shipped", ""));
     log.claim(at(1, 80_000), "O", "filed");
     assert_eq!(log.run(&Config::default()).totals.len(), 0);
     let output = log.run(&until(at(2, 5)));
-    assert_eq!(
-        summary(&output),
-        [format!("warning raised {} 1/1", instant_text(at(2, 5)))]
-    );
+    assert_eq!(summary(&output), [format!("warning raised {} 1/1", instant_text(at(2, 5)))]);
     let alert = parsed(&output.alerts[0]);
     assert_eq!(alert["change"]["orders_added"], 1);
     assert_eq!(alert["change"]["defective_added"], 1);
@@ -286,19 +195,12 @@ fn at_most_ten_defects_are_listed_new_ones_first() {
     for order in 0..8 {
         log.feedback(at(1, 10 + order), &format!("O{order}"), 1, "posted");
     }
-    let policy = Policy {
-        warning_bp: 3_300,
-        critical_bp: 3_300,
-        ..Policy::default()
-    };
+    let policy = Policy { warning_bp: 3_300, critical_bp: 3_300, ..Policy::default() };
     // In one boundary: two defects of one event time on one order, and one of an older time.
     log.claim(at(1, 31), "O9", "granted");
     log.chargeback(at(1, 31), "O9", "lost");
     log.feedback(at(1, 31), "O20", 1, "posted");
-    let output = log.run(&Config {
-        policy,
-        ..Config::default()
-    });
+    let output = log.run(&Config { policy, ..Config::default() });
     assert_eq!(summary(&output).len(), 2, "10 of 30 are above 33 %");
     let alert = parsed(&output.alerts[0]);
     let listed = alert["defects"].as_array().expect("a list");
@@ -326,20 +228,14 @@ fn scopes_and_views_of_the_policy_come_in_their_order() {
         views: names(&["official", "live"]),
         ..Policy::default()
     };
-    let output = log.run(&Config {
-        policy,
-        ..until(at(16, 5))
-    });
+    let output = log.run(&Config { policy, ..until(at(16, 5)) });
     let shown: Vec<String> = output
         .alerts
         .iter()
         .map(|line| {
             let alert = parsed(line);
-            format!(
-                "{} {} {} {}",
-                alert["seq"], alert["scope"], alert["view"], alert["kind"]
-            )
-            .replace('"', "")
+            format!("{} {} {} {}", alert["seq"], alert["scope"], alert["view"], alert["kind"])
+                .replace('"', "")
         })
         .collect();
     let expected = [
@@ -361,15 +257,8 @@ fn scopes_and_views_of_the_policy_come_in_their_order() {
 #[test]
 fn visiting_every_boundary_changes_nothing() {
     // A tombstone in each boundary of 100 days, in a zone whose clocks change on 2026-03-29.
-    let policy = Policy {
-        time_zone: "Europe/Berlin".to_owned(),
-        ..Policy::default()
-    };
-    let config = Config {
-        policy,
-        boundary_ms: 900_000,
-        ..until(at(110, 0))
-    };
+    let policy = Policy { time_zone: "Europe/Berlin".to_owned(), ..Policy::default() };
+    let config = Config { policy, boundary_ms: 900_000, ..until(at(110, 0)) };
     let mut log = Log::default();
     for (day, prefix) in [(1, "A"), (4, "B"), (25, "C"), (26, "D"), (50, "E")] {
         log.orders(at(day, 82_000), prefix, 0..6);
@@ -391,11 +280,8 @@ fn visiting_every_boundary_changes_nothing() {
 #[test]
 fn a_midnight_that_comes_twice_ends_one_day_and_one_cycle() {
     // At 00:01 of 2006-10-29, which was 02:31 UTC, St. John's went back to 23:01.
-    let policy = Policy {
-        time_zone: "America/St_Johns".to_owned(),
-        cycle_days: 1,
-        ..Policy::default()
-    };
+    let policy =
+        Policy { time_zone: "America/St_Johns".to_owned(), cycle_days: 1, ..Policy::default() };
     let bought = parse_time("2006-10-28T12:00:00Z").expect("a time");
     let mut log = Log::default();
     log.orders(bought, "O", 0..3);

@@ -45,11 +45,7 @@ fn crc32(data: &[u8]) -> u32 {
     for &byte in data {
         crc ^= u32::from(byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
         }
     }
     !crc
@@ -66,17 +62,10 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ] {
-            assert_eq!(
-                murmur2(text.as_bytes()),
-                u32::from_ne_bytes(hash.to_ne_bytes()),
-                "{text}"
-            );
+            assert_eq!(murmur2(text.as_bytes()), u32::from_ne_bytes(hash.to_ne_bytes()), "{text}");
         }
     }
 
@@ -89,12 +78,7 @@ mod tests {
     fn the_home_partition_is_the_hash_without_sign_modulo_the_count() {
         // -973_932_308 without its sign bit is 1_173_551_340.
         assert!(is_home(Partitioner::Murmur2, "21", 1_173_551_340 % 7, 7));
-        assert!(!is_home(
-            Partitioner::Murmur2,
-            "21",
-            (1_173_551_340 + 1) % 7,
-            7
-        ));
+        assert!(!is_home(Partitioner::Murmur2, "21", (1_173_551_340 + 1) % 7, 7));
         assert!(is_home(Partitioner::Crc32, "123456789", 0xCBF4_3926 % 5, 5));
         assert!(is_home(Partitioner::Off, "21", 99, 1));
     }

@@ -27,9 +27,7 @@ pub struct Plan<'a> {
 pub fn plan<'a>(config: &Config, records: &'a [Record]) -> Plan<'a> {
     let mut logs: BTreeMap<(u32, usize), Vec<&Record>> = BTreeMap::new();
     for record in records {
-        logs.entry((record.partition, record.topic))
-            .or_default()
-            .push(record);
+        logs.entry((record.partition, record.topic)).or_default().push(record);
     }
     let mut shards: BTreeMap<u32, Vec<Placed>> = BTreeMap::new();
     for ((partition, topic), mut log) in logs {
@@ -46,10 +44,7 @@ pub fn plan<'a>(config: &Config, records: &'a [Record]) -> Plan<'a> {
     let first_of_all = known.iter().map(|&(_, boundary)| boundary).min();
     for (&shard, placed) in &mut shards {
         let of_shard = known.iter().filter(|(owner, _)| *owner == Some(shard));
-        let first = of_shard
-            .map(|&(_, boundary)| boundary)
-            .min()
-            .or(first_of_all);
+        let first = of_shard.map(|&(_, boundary)| boundary).min().or(first_of_all);
         for placed in placed {
             placed.boundary = placed.boundary.or(first);
         }
@@ -65,11 +60,7 @@ pub fn plan<'a>(config: &Config, records: &'a [Record]) -> Plan<'a> {
 fn closing_decisions(config: &Config) -> Vec<(Option<u32>, i64)> {
     let mut found = Vec::new();
     for decision in &config.decisions {
-        let Decision::Close {
-            boundary,
-            positions,
-        } = decision
-        else {
+        let Decision::Close { boundary, positions } = decision else {
             continue;
         };
         found.push((None, *boundary));
@@ -101,12 +92,9 @@ fn place<'a>(config: &Config, topic: usize, partition: u32, log: &[&'a Record]) 
 /// The record time that a decision gives to a record.
 fn decided_time(config: &Config, record: &Record) -> Option<i64> {
     config.decisions.iter().find_map(|decision| match decision {
-        Decision::RecordTime {
-            topic,
-            partition,
-            offset,
-            record_time_ms,
-        } if (*topic, *partition, *offset) == (record.topic, record.partition, record.offset) => {
+        Decision::RecordTime { topic, partition, offset, record_time_ms }
+            if (*topic, *partition, *offset) == (record.topic, record.partition, record.offset) =>
+        {
             Some(*record_time_ms)
         }
         _ => None,
@@ -117,11 +105,7 @@ fn decided_time(config: &Config, record: &Record) -> Option<i64> {
 fn decided_watermark(config: &Config, topic: usize, partition: u32, offset: i64) -> Option<i64> {
     let mut latest = None;
     for decision in &config.decisions {
-        let Decision::Close {
-            boundary,
-            positions,
-        } = decision
-        else {
+        let Decision::Close { boundary, positions } = decision else {
             continue;
         };
         for &(of_topic, of_partition, next_offset) in positions {
@@ -138,30 +122,18 @@ mod tests {
     use super::*;
 
     fn record(topic: usize, offset: i64, timestamp_ms: Option<i64>) -> Record {
-        Record {
-            topic,
-            partition: 0,
-            offset,
-            timestamp_ms,
-            value: None,
-        }
+        Record { topic, partition: 0, offset, timestamp_ms, value: None }
     }
 
     fn boundaries(config: &Config, records: &[Record]) -> Vec<Option<i64>> {
         let plan = plan(config, records);
-        plan.shards[&0]
-            .iter()
-            .map(|placed| placed.boundary)
-            .collect()
+        plan.shards[&0].iter().map(|placed| placed.boundary).collect()
     }
 
     #[test]
     fn the_watermark_never_goes_back() {
         let times = [0, 4_999, 5_000, 3_000, 12_345, 9_999, 15_000];
-        let records: Vec<Record> = (0..)
-            .zip(times)
-            .map(|(o, t)| record(0, o, Some(t)))
-            .collect();
+        let records: Vec<Record> = (0..).zip(times).map(|(o, t)| record(0, o, Some(t))).collect();
         let expected = [1, 1, 2, 2, 3, 3, 4].map(Some);
         assert_eq!(boundaries(&Config::default(), &records), expected);
         assert_eq!(plan(&Config::default(), &records).last, Some(4));
@@ -182,14 +154,8 @@ mod tests {
 
     #[test]
     fn a_closing_decision_moves_the_watermark_at_its_next_offset() {
-        let decisions = vec![Decision::Close {
-            boundary: 7,
-            positions: vec![(0, 0, 1)],
-        }];
-        let config = Config {
-            decisions,
-            ..Config::default()
-        };
+        let decisions = vec![Decision::Close { boundary: 7, positions: vec![(0, 0, 1)] }];
+        let config = Config { decisions, ..Config::default() };
         let records = [
             record(0, 0, Some(1_000)),
             record(0, 1, Some(2_000)),
@@ -202,16 +168,9 @@ mod tests {
 
     #[test]
     fn a_decided_record_time_takes_the_place_of_the_timestamp() {
-        let decisions = vec![Decision::RecordTime {
-            topic: 0,
-            partition: 0,
-            offset: 0,
-            record_time_ms: 7_000,
-        }];
-        let config = Config {
-            decisions,
-            ..Config::default()
-        };
+        let decisions =
+            vec![Decision::RecordTime { topic: 0, partition: 0, offset: 0, record_time_ms: 7_000 }];
+        let config = Config { decisions, ..Config::default() };
         let records = [record(0, 0, Some(900_000)), record(0, 1, Some(8_000))];
         assert_eq!(boundaries(&config, &records), [2, 2].map(Some));
     }

@@ -46,23 +46,12 @@ pub fn replay(
         day: None,
         orders: Vec::new(),
         seq: 0,
-        replayed: Replayed {
-            alerts: Vec::new(),
-            totals: Vec::new(),
-            ends: Vec::new(),
-        },
+        replayed: Replayed { alerts: Vec::new(), totals: Vec::new(), ends: Vec::new() },
     };
     let closes = |placed: &&Placed| {
-        placed
-            .boundary
-            .zip(last)
-            .is_some_and(|(boundary, last)| boundary <= last)
+        placed.boundary.zip(last).is_some_and(|(boundary, last)| boundary <= last)
     };
-    let mut boundary = placed
-        .iter()
-        .filter(closes)
-        .filter_map(|placed| placed.boundary)
-        .min();
+    let mut boundary = placed.iter().filter(closes).filter_map(|placed| placed.boundary).min();
     while let (Some(current), Some(last)) = (boundary, last) {
         shard.close(current, placed);
         boundary = shard.next(current, placed, last);
@@ -85,11 +74,7 @@ fn alerts_from(config: &Config, number: u32) -> i64 {
         // The first k with k * boundary_ms >= T.
         AlertsFrom::TimeMs(time_ms) => {
             let below = time_ms.div_euclid(config.boundary_ms);
-            if below * config.boundary_ms == time_ms {
-                below
-            } else {
-                below + 1
-            }
+            if below * config.boundary_ms == time_ms { below } else { below + 1 }
         }
     })
 }
@@ -138,10 +123,7 @@ impl Shard<'_> {
             self.state.forget_before(horizon, self.zone);
         }
         self.day = Some(day);
-        for placed in placed
-            .iter()
-            .filter(|placed| placed.boundary == Some(boundary))
-        {
+        for placed in placed.iter().filter(|placed| placed.boundary == Some(boundary)) {
             let outcome = self.merge(placed, horizon);
             self.end(placed, outcome);
         }
@@ -178,9 +160,7 @@ impl Shard<'_> {
         };
         for notice in &notices {
             self.seq += 1;
-            self.replayed
-                .alerts
-                .push(alert_line(&header, &moment, notice, self.seq));
+            self.replayed.alerts.push(alert_line(&header, &moment, notice, self.seq));
         }
     }
 
@@ -202,10 +182,7 @@ impl Shard<'_> {
         if !(self.state.is_empty() && self.levels.is_calm()) {
             // A day begins at the boundary after its first instant, and a cycle ends before it.
             let day = self.day.expect("a boundary was closed");
-            let start = self
-                .zone
-                .start_of(day + 1)
-                .div_euclid(self.config.boundary_ms);
+            let start = self.zone.start_of(day + 1).div_euclid(self.config.boundary_ms);
             candidates.push(start);
             // Later only where a midnight comes twice and the day has not begun in earnest.
             candidates.push(start.max(current).saturating_add(1));

@@ -15,10 +15,7 @@ fn log() -> Log {
 }
 
 fn from_time(time_ms: i64) -> Config {
-    Config {
-        alerts_from: AlertsFrom::TimeMs(time_ms),
-        ..Config::default()
-    }
+    Config { alerts_from: AlertsFrom::TimeMs(time_ms), ..Config::default() }
 }
 
 #[test]
@@ -35,21 +32,15 @@ fn levels_that_are_up_at_the_start_are_raised_as_initial() {
             format!("critical cleared {} 1/3", instant_text(at(20, 5))),
         ]
     );
-    let initial: Vec<bool> = output
-        .alerts
-        .iter()
-        .map(|line| parsed(line)["initial"] == true)
-        .collect();
+    let initial: Vec<bool> =
+        output.alerts.iter().map(|line| parsed(line)["initial"] == true).collect();
     assert_eq!(initial, [true, true, true, false]);
     let first = parsed(&output.alerts[0]);
     assert_eq!(first["seq"], 1);
     assert_eq!(first["before"]["orders"], 3);
     assert_eq!(first["change"]["orders_added"], 0);
     let cycle = parsed(&output.alerts[2])["cycle"].to_string();
-    assert_eq!(
-        cycle,
-        r#"{"from":"2026-01-12","streak":2,"to":"2026-01-18"}"#
-    );
+    assert_eq!(cycle, r#"{"from":"2026-01-12","streak":2,"to":"2026-01-18"}"#);
 }
 
 #[test]
@@ -60,10 +51,8 @@ fn the_initial_alerts_take_the_place_of_the_boundary_s_own() {
     assert_eq!(parsed(&at_close.alerts[2])["initial"], true);
     let at_clear = log().run(&from_time(at(20, 1)));
     let start = instant_text(at(20, 5));
-    let expected = [
-        format!("warning raised {start} 1/3"),
-        format!("restriction_risk raised {start} 1/3"),
-    ];
+    let expected =
+        [format!("warning raised {start} 1/3"), format!("restriction_risk raised {start} 1/3")];
     assert_eq!(summary(&at_clear), expected);
     assert_eq!(parsed(&at_clear.alerts[1])["recovers_on"], date(21));
 }
@@ -81,16 +70,10 @@ fn a_start_before_or_after_all_records() {
 fn a_recorded_start_holds_for_its_shard() {
     let boundary = at(17, 100) / 5_000;
     let decisions = vec![Decision::AlertsFrom { shard: 0, boundary }];
-    let output = log().run(&Config {
-        decisions,
-        ..Config::default()
-    });
+    let output = log().run(&Config { decisions, ..Config::default() });
     assert_eq!(output.alerts, log().run(&from_time(at(17, 100))).alerts);
     let decisions = vec![Decision::AlertsFrom { shard: 1, boundary }];
-    let output = log().run(&Config {
-        decisions,
-        ..Config::default()
-    });
+    let output = log().run(&Config { decisions, ..Config::default() });
     assert_eq!(output.alerts, log().run(&Config::default()).alerts);
 }
 
@@ -128,10 +111,7 @@ fn random_log(seed: u64, count: i64) -> Log {
             0 => {
                 let status = random.of(&["posted", "withdrawn", "removed"]);
                 let rating = random.below(5) + 1;
-                (
-                    FEEDBACK,
-                    format!(r#"{head},"status":"{status}","rating":{rating}}}"#),
-                )
+                (FEEDBACK, format!(r#"{head},"status":"{status}","rating":{rating}}}"#))
             }
             1 => {
                 let status = random.of(&["filed", "granted", "denied", "reversed"]);
@@ -162,11 +142,7 @@ fn no_interleaving_changes_a_byte_and_sums_hold() {
     let log = random_log(20_260_105, 4_000);
     let started = std::time::Instant::now();
     let expected = log.run(&Config::default());
-    println!(
-        "4000 records in {:?}, {} alerts",
-        started.elapsed(),
-        expected.alerts.len()
-    );
+    println!("4000 records in {:?}, {} alerts", started.elapsed(), expected.alerts.len());
     assert!(expected.alerts.len() > 50);
     let mut by_topic: Vec<Record> = log.records.clone();
     by_topic.sort_by_key(|record| record.topic);
@@ -178,10 +154,7 @@ fn no_interleaving_changes_a_byte_and_sums_hold() {
     for (seq, line) in (1..).zip(&expected.alerts) {
         let alert = parsed(line);
         let number = |path: &[&str]| {
-            path.iter()
-                .fold(&alert, |value, name| &value[*name])
-                .as_i64()
-                .expect("a number")
+            path.iter().fold(&alert, |value, name| &value[*name]).as_i64().expect("a number")
         };
         assert_eq!(number(&["seq"]), seq);
         for (now, added, gone) in [
@@ -196,16 +169,8 @@ fn no_interleaving_changes_a_byte_and_sums_hold() {
                 names.iter().map(|name| number(&["change", name])).sum()
             };
             let before = number(&["before", now]);
-            assert_eq!(
-                before + change(added) - change(gone),
-                number(&[now]),
-                "{line}"
-            );
-            assert_eq!(
-                number(&["mfn", now]) + number(&["afn", now]),
-                number(&[now]),
-                "{line}"
-            );
+            assert_eq!(before + change(added) - change(gone), number(&[now]), "{line}");
+            assert_eq!(number(&["mfn", now]) + number(&["afn", now]), number(&[now]), "{line}");
         }
     }
 }
@@ -215,17 +180,11 @@ fn a_replay_of_a_prefix_says_what_was_known_then() {
     let log = random_log(7, 600);
     let whole = log.run(&Config::default());
     for day in [20, 50, 77] {
-        let config = Config {
-            until_ms: Some(at(day, 3)),
-            ..Config::default()
-        };
+        let config = Config { until_ms: Some(at(day, 3)), ..Config::default() };
         let part = log.run(&config);
         assert_eq!(part.alerts, whole.alerts[..part.alerts.len()], "day {day}");
         let next = whole.alerts.get(part.alerts.len()).map(|line| parsed(line));
-        let boundary = next.expect("more alerts")["boundary"]
-            .as_str()
-            .expect("text")
-            .to_owned();
+        let boundary = next.expect("more alerts")["boundary"].as_str().expect("text").to_owned();
         assert!(boundary > instant_text(at(day, 3)));
     }
 }

@@ -73,12 +73,7 @@ impl State {
         let key: OrderKey = (Rc::from(event.seller), Rc::from(event.order_id));
         match event.content {
             Content::Order(fact) => self.merge_order(key, fact, horizon, zone),
-            Content::Defect {
-                kind,
-                reference,
-                purchase_ms,
-                fact,
-            } => {
+            Content::Defect { kind, reference, purchase_ms, fact } => {
                 if purchase_ms.is_some_and(|ms| zone.day_of(ms) < horizon) {
                     return Outcome::Expired;
                 }
@@ -98,10 +93,8 @@ impl State {
         if stated_day < horizon {
             return Outcome::Expired;
         }
-        self.covered_from = Some(
-            self.covered_from
-                .map_or(stated_day, |covered| covered.min(stated_day)),
-        );
+        self.covered_from =
+            Some(self.covered_from.map_or(stated_day, |covered| covered.min(stated_day)));
         let old = self.orders.get(&key).map(|order| order.fact.clone());
         let new = match &old {
             None => stated,
@@ -169,11 +162,7 @@ mod tests {
     }
 
     fn event(content: Content) -> Event {
-        Event {
-            seller: "S".to_owned(),
-            order_id: "O".to_owned(),
-            content,
-        }
+        Event { seller: "S".to_owned(), order_id: "O".to_owned(), content }
     }
 
     #[test]
@@ -201,44 +190,18 @@ mod tests {
                 kind: Kind::Claim,
                 reference: None,
                 purchase_ms: None,
-                fact: DefectFact::Claim {
-                    event_ms,
-                    status,
-                    funded_by,
-                    odr_impact,
-                },
+                fact: DefectFact::Claim { event_ms, status, funded_by, odr_impact },
             })
         };
         let table = [
             (claim(5, ClaimStatus::Granted, None, None), Outcome::Applied),
-            (
-                claim(5, ClaimStatus::Granted, None, None),
-                Outcome::Duplicate,
-            ),
-            (
-                claim(4, ClaimStatus::Reversed, None, None),
-                Outcome::Superseded,
-            ),
-            (
-                claim(5, ClaimStatus::UnderReview, None, None),
-                Outcome::Superseded,
-            ),
-            (
-                claim(5, ClaimStatus::Granted, Some(Payer::Seller), None),
-                Outcome::Applied,
-            ),
-            (
-                claim(5, ClaimStatus::Granted, Some(Payer::Amazon), None),
-                Outcome::Applied,
-            ),
-            (
-                claim(5, ClaimStatus::Granted, Some(Payer::Amazon), Some(false)),
-                Outcome::Applied,
-            ),
-            (
-                claim(5, ClaimStatus::Granted, Some(Payer::Seller), Some(true)),
-                Outcome::Superseded,
-            ),
+            (claim(5, ClaimStatus::Granted, None, None), Outcome::Duplicate),
+            (claim(4, ClaimStatus::Reversed, None, None), Outcome::Superseded),
+            (claim(5, ClaimStatus::UnderReview, None, None), Outcome::Superseded),
+            (claim(5, ClaimStatus::Granted, Some(Payer::Seller), None), Outcome::Applied),
+            (claim(5, ClaimStatus::Granted, Some(Payer::Amazon), None), Outcome::Applied),
+            (claim(5, ClaimStatus::Granted, Some(Payer::Amazon), Some(false)), Outcome::Applied),
+            (claim(5, ClaimStatus::Granted, Some(Payer::Seller), Some(true)), Outcome::Superseded),
             (claim(5, ClaimStatus::Denied, None, None), Outcome::Applied),
             (claim(6, ClaimStatus::Filed, None, None), Outcome::Applied),
         ];
@@ -255,14 +218,8 @@ mod tests {
         let day_ms = super::super::times::DAY_MS;
         let zone = Zone::named("UTC");
         let mut state = State::default();
-        let order_on = |day: i64| {
-            event(Content::Order(order(
-                day * day_ms,
-                Group::Placed,
-                Channel::Mfn,
-                "",
-            )))
-        };
+        let order_on =
+            |day: i64| event(Content::Order(order(day * day_ms, Group::Placed, Channel::Mfn, "")));
         let claim_on = |day: i64, purchase_ms| {
             event(Content::Defect {
                 kind: Kind::Claim,
@@ -278,10 +235,7 @@ mod tests {
         };
         assert_eq!(state.merge(order_on(9), 10, &zone), Outcome::Expired);
         assert_eq!(state.covered_from, None);
-        assert_eq!(
-            state.merge(claim_on(20, Some(9 * day_ms)), 10, &zone),
-            Outcome::Expired
-        );
+        assert_eq!(state.merge(claim_on(20, Some(9 * day_ms)), 10, &zone), Outcome::Expired);
         assert!(state.is_empty());
         assert_eq!(state.merge(claim_on(9, None), 10, &zone), Outcome::Applied);
         state.forget_before(11, &zone);
@@ -290,10 +244,7 @@ mod tests {
         assert_eq!(state.merge(order_on(10), 10, &zone), Outcome::Applied);
         assert_eq!(state.covered_from, Some(10));
         state.forget_before(10, &zone);
-        assert!(
-            !state.is_empty() && !state.defects.is_empty(),
-            "with its order it stays"
-        );
+        assert!(!state.is_empty() && !state.defects.is_empty(), "with its order it stays");
         state.forget_before(11, &zone);
         assert!(state.is_empty());
     }

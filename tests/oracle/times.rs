@@ -46,9 +46,7 @@ impl Zone {
         });
         date.and_then(|date| date.to_zoned_datetime(self.time_zone.clone()).ok())
             .and_then(|zoned| zoned.start_of_day().ok())
-            .map_or(day.saturating_mul(DAY_MS), |zoned| {
-                zoned.timestamp().as_millisecond()
-            })
+            .map_or(day.saturating_mul(DAY_MS), |zoned| zoned.timestamp().as_millisecond())
     }
 }
 
@@ -175,11 +173,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
             return None;
         }
         for place in 0..3 {
-            let digit = if place < length {
-                rest[1 + place] - b'0'
-            } else {
-                0
-            };
+            let digit = if place < length { rest[1 + place] - b'0' } else { 0 };
             millis = millis * 10 + i64::from(digit);
         }
         rest = &rest[1 + length..];
@@ -212,13 +206,7 @@ mod tests {
             assert_eq!(parse_date(text), Some(day), "{text}");
             assert_eq!(date_text(day), text);
         }
-        for text in [
-            "2026-02-29",
-            "1900-02-29",
-            "2026-13-01",
-            "2026-00-10",
-            "2026-1-01",
-        ] {
+        for text in ["2026-02-29", "1900-02-29", "2026-13-01", "2026-00-10", "2026-1-01"] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

@@ -5,10 +5,7 @@ use super::times::instant_text;
 use super::{Config, Decision, run};
 
 fn until(time_ms: i64) -> Config {
-    Config {
-        until_ms: Some(time_ms),
-        ..Config::default()
-    }
+    Config { until_ms: Some(time_ms), ..Config::default() }
 }
 
 #[test]
@@ -21,10 +18,7 @@ fn vector_1_one_percent_is_not_above_one_percent() {
     log.feedback(at(1, 40), "O5", 1, "posted");
     let output = log.run(&Config::default());
     // 40 s lies in the boundary that ends at 45 s.
-    assert_eq!(
-        summary(&output),
-        ["warning raised 2026-01-05T00:00:45.000Z 3/200"]
-    );
+    assert_eq!(summary(&output), ["warning raised 2026-01-05T00:00:45.000Z 3/200"]);
     let alert = parsed(&output.alerts[0]);
     assert_eq!(alert["headroom"]["orders_needed"], 100);
     assert_eq!(alert["headroom"]["defects_left"], 0);
@@ -39,15 +33,9 @@ fn vector_2_an_order_is_defective_once_and_until_its_last_defect_goes() {
     log.feedback(at(1, 10), "O1", 1, "posted");
     log.claim(at(1, 20), "O1", "granted");
     log.chargeback(at(1, 30), "O1", "lost");
-    assert_eq!(
-        totals(&log.run(&Config::default()), "all", "live"),
-        "10 1 0 1/1/1"
-    );
+    assert_eq!(totals(&log.run(&Config::default()), "all", "live"), "10 1 0 1/1/1");
     log.feedback(at(1, 40), "O1", 1, "struck_through");
-    assert_eq!(
-        totals(&log.run(&Config::default()), "all", "live"),
-        "10 1 0 0/1/1"
-    );
+    assert_eq!(totals(&log.run(&Config::default()), "all", "live"), "10 1 0 0/1/1");
     log.claim(at(1, 50), "O1", "reversed");
     log.chargeback(at(1, 60), "O1", "won");
     let output = log.run(&Config::default());
@@ -78,10 +66,7 @@ fn vector_3_a_rate_of_one_percent_stays_until_all_leave() {
     assert_eq!(totals(&day_61, "all", "live"), "none");
     assert_eq!(totals(&day_61, "all", "official"), "100 1 0 1/0/0");
     // The official view as of day 76 begins with day 2.
-    assert_eq!(
-        totals(&log.run(&until(at(76, 0))), "all", "official"),
-        "100 1 0 1/0/0"
-    );
+    assert_eq!(totals(&log.run(&until(at(76, 0))), "all", "official"), "100 1 0 1/0/0");
     assert_eq!(log.run(&until(at(76, 5))).totals.len(), 0);
 }
 
@@ -118,10 +103,7 @@ fn vector_5_a_claim_may_come_with_its_order_or_before_it() {
     log.orders(at(1, 1), "O", 0..2);
     log.claim(at(1, 1), "O1", "granted");
     let expected = log.run(&Config::default());
-    assert_eq!(
-        summary(&expected),
-        ["warning raised 2026-01-05T00:00:05.000Z 1/2"]
-    );
+    assert_eq!(summary(&expected), ["warning raised 2026-01-05T00:00:05.000Z 1/2"]);
     for rotation in 0..3 {
         let mut records = log.records.clone();
         records.rotate_right(rotation);
@@ -136,16 +118,9 @@ fn vector_5_a_claim_may_come_with_its_order_or_before_it() {
     log.claim(at(1, 1), "O1", "granted");
     log.orders(at(1, 21), "O", 0..2);
     let output = log.run(&Config::default());
-    assert_eq!(
-        summary(&output),
-        ["warning raised 2026-01-05T00:00:25.000Z 1/2"]
-    );
+    assert_eq!(summary(&output), ["warning raised 2026-01-05T00:00:25.000Z 1/2"]);
     assert_eq!(output.totals, expected.totals);
-    assert!(
-        output.outcomes.contains(r#""claims":{"applied":1}"#),
-        "{}",
-        output.outcomes
-    );
+    assert!(output.outcomes.contains(r#""claims":{"applied":1}"#), "{}", output.outcomes);
 }
 
 #[test]
@@ -179,23 +154,11 @@ fn vector_7_a_silent_partition_or_one_of_dead_letters_holds_nothing_back() {
     // The chargebacks are silent, and a live run has closed by decision.
     let boundary = at(1, 15) / 5_000;
     let positions = vec![(ORDERS, 0, 5), (CLAIMS, 0, 1), (CHARGEBACKS, 0, 0)];
-    let decisions = vec![Decision::Close {
-        boundary,
-        positions,
-    }];
-    let output = log.run(&Config {
-        decisions,
-        ..Config::default()
-    });
-    assert_eq!(
-        summary(&output),
-        ["warning raised 2026-01-05T00:00:15.000Z 1/5"]
-    );
+    let decisions = vec![Decision::Close { boundary, positions }];
+    let output = log.run(&Config { decisions, ..Config::default() });
+    assert_eq!(summary(&output), ["warning raised 2026-01-05T00:00:15.000Z 1/5"]);
     assert_eq!(output.dead.len(), 4);
-    assert_eq!(
-        output.dead[3],
-        r#"{"topic":"feedback","partition":0,"offset":3,"code":"parse"}"#
-    );
+    assert_eq!(output.dead[3], r#"{"topic":"feedback","partition":0,"offset":3,"code":"parse"}"#);
 }
 
 #[test]
@@ -210,11 +173,7 @@ fn an_alert_reads_byte_for_byte_as_written_by_hand() {
             r#""fulfillment_channel":"Amazon","order_status":"Canceled""#
         ),
     );
-    log.event(
-        CLAIMS,
-        at(1, 7),
-        r#""order_id":"A\"1","claim_id":"C1","status":"filed""#,
-    );
+    log.event(CLAIMS, at(1, 7), r#""order_id":"A\"1","claim_id":"C1","status":"filed""#);
     let output = log.run(&Config::default());
     // SHA-256 of "0\0" "1767571210000\0" "S\0" "\0" "all\0" "live\0" "warning\0" "raised\0".
     let expected = concat!(

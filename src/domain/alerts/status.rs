@@ -7,6 +7,7 @@ use super::explain::first_day;
 use crate::domain::book::Book;
 use crate::domain::effects::{AlertKind, Standing, Status};
 use crate::domain::policy::{Scope, View};
+use crate::domain::shard::Shard;
 use crate::domain::time::{Boundary, BoundaryLength};
 use crate::domain::window::AccountNo;
 
@@ -132,6 +133,30 @@ pub(crate) fn standing(book: &Book, number: AccountNo, length: BoundaryLength) -
                 .map(|(scope, view)| (scope, view, account.levels.streak(scope, view)))
                 .collect(),
         })),
+    }
+}
+
+impl Shard {
+    /// The standings of the accounts at risk, in the order of their names: those with an alert
+    /// up, and those with defective orders whose live rate leaves no room for another one.
+    #[must_use]
+    pub fn at_risk(&self) -> Vec<Status> {
+        if self.closed.is_none() {
+            return Vec::new();
+        }
+        let warning = self.book.policy.warning;
+        let mut numbers: Vec<AccountNo> = Vec::new();
+        for (number, account) in self.book.accounts.iter() {
+            let rate = account.counts(View::Live, Scope::All).rate();
+            let room = rate.headroom(warning.raise_bp, warning.min_defects).defects_left;
+            let is_full = rate.defective > 0 && room == 0;
+            let is_rated = rate.orders >= self.book.policy.min_orders;
+            if (is_rated && is_full) || account.levels.bits() != 0 {
+                numbers.push(number);
+            }
+        }
+        self.book.accounts.sort(&mut numbers);
+        numbers.into_iter().map(|number| standing(&self.book, number, self.length)).collect()
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
+use crate::domain::time::RecordTime;
+use crate::wire::input::{Decoder, Limits};
 
 fn records(hostile: &Hostile) -> impl Iterator<Item = (Topic, u32, &HostileRecord)> {
     Topic::ALL.into_iter().flat_map(move |topic| {
@@ -142,5 +144,25 @@ fn odd_times_mean_the_instant_that_they_are_written_for() {
         // jiff takes at most nine digits of a fraction.
         let parsed: jiff::Timestamp = text.replace("999999999", "999999").parse().unwrap();
         assert_eq!(parsed.as_millisecond(), ms, "{text}");
+    }
+}
+
+#[test]
+fn the_decoder_says_of_each_record_what_is_expected() {
+    let limits = Limits::with_partitions(2);
+    let mut decoder = Decoder::new();
+    for seed in 0..1_500 {
+        let config = HostileConfig { missing_timestamps: true, ..HostileConfig::new(seed) };
+        let hostile = Hostile::new(&config);
+        for (topic, partition, record) in records(&hostile) {
+            let Some(value) = &record.value else { continue };
+            let time = record.timestamp_ms.map(RecordTime::from_ms);
+            let said = match decoder.decode(topic, value, time, partition, &limits) {
+                Ok(_) => Expected::Valid,
+                Err(cause) => Expected::Dead(cause.reason()),
+            };
+            let text = String::from_utf8_lossy(&value[..value.len().min(600)]);
+            assert_eq!(said, record.expected, "seed {seed}, {topic:?} at {time:?}: {text}");
+        }
     }
 }

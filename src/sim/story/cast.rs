@@ -100,21 +100,15 @@ impl Role {
         let quiet = orders * self.quiet_bp / 10_000;
         let at = |bp: i64| orders * bp.unsigned_abs() / 10_000;
         match self.story {
-            Story::Healthy | Story::FbaOnly | Story::Unjustly => quiet,
-            Story::Drifting if age > 42 => quiet,
-            Story::Drifting => at(150 - (age - 2).max(0) * 105 / 40),
-            Story::AboveTwo if age > 36 => quiet,
-            Story::AboveTwo => at(270 - (age - 27).max(0) * 220 / 9),
+            Story::Drifting if age <= 42 => at(150 - (age - 2).max(0) * 105 / 40),
+            Story::AboveTwo if age <= 36 => at(270 - (age - 27).max(0) * 220 / 9),
             Story::Saved if (10..=26).contains(&age) => at(145),
-            Story::Saved => quiet,
             Story::Expiry => [45, 40, 35, 28, 20].iter().map(|from| u64::from(age <= *from)).sum(),
             Story::LowVolume => u64::from(age <= 14),
-            Story::Edge if age > 30 => quiet,
-            Story::Edge => orders / 100,
-            Story::Clearing if age > 20 => quiet,
-            Story::Clearing => orders / 100 + 2,
-            Story::OtherMarket if age > 25 => quiet,
-            Story::OtherMarket => at(175),
+            Story::Edge if age <= 30 => orders / 100,
+            Story::Clearing if age <= 20 => orders / 100 + 2,
+            Story::OtherMarket if age <= 25 => at(175),
+            _ => quiet,
         }
     }
 

@@ -13,6 +13,8 @@ mod cast;
 mod clutter;
 mod comments;
 #[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

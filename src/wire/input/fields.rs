@@ -6,37 +6,51 @@
 
 use crate::domain::event::Topic;
 use crate::domain::time::EventTime;
-use crate::wire::json::{Flaw, Outermost, Quoted, Scanner, Token};
+use crate::wire::json::{Escapes, Flaw, Kind, Member, Outermost, Scanner};
 use crate::wire::time::parse_instant;
 
 use super::cause::Fault;
 use super::field::{COUNT, Field};
 
+/// A field's value.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    kind: Kind,
+    /// As it is written; of a string, what is between the quotes.
+    raw: &'a str,
+}
+
 /// The known fields of a record.
-pub(super) struct Fields<'a>([Token<'a>; COUNT]);
+pub(super) struct Fields<'a>([Value<'a>; COUNT]);
 
 impl<'a> Fields<'a> {
+    /// No fields.
+    pub(super) const fn new() -> Self {
+        Self([Value { kind: Kind::Null, raw: "" }; COUNT])
+    }
+
     /// Scans a whole record; the first of `parse`, `duplicate_key` and "not an object" that
     /// applies to it, in this order, is the fault. `scratch` is for strings with escapes.
+    #[inline]
     pub(super) fn scan(
+        &mut self,
         text: &'a str,
         topic: Topic,
         scratch: &'a mut String,
-    ) -> Result<Self, Fault> {
+    ) -> Result<(), Fault> {
         let mut scanner = Scanner::new(text);
         if scanner.open().map_err(of_flaw)? == Outermost::Other {
             return Err(Fault::NotAnObject);
         }
-        let mut tokens = [Token::Null; COUNT];
         let mut seen = 0_u32;
         let mut has_escapes = false;
         let mut unpaired = None;
         let mut twice = None;
-        while let Some((name, token)) = scanner.member().map_err(of_flaw)? {
-            if name.unpaired {
+        while let Some(member) = scanner.member().map_err(of_flaw)? {
+            if member.name_escapes == Escapes::Unpaired {
                 unpaired = unpaired.or(Some(Fault::UnpairedInName));
             }
-            let Some(field) = field_of(name, topic) else {
+            let Some(field) = field_of(&member, topic) else {
                 continue;
             };
             let bit = 1 << field.index();
@@ -44,29 +58,49 @@ impl<'a> Fields<'a> {
                 twice = twice.or(Some(Fault::Duplicate(field)));
             }
             seen |= bit;
-            if let Token::Text(value) = token
-                && value.escaped
-            {
-                if value.unpaired {
+            match member.kind {
+                // What a buyer wrote is never looked into.
+                Kind::Text(Escapes::Some) => has_escapes |= field != Field::Comment,
+                Kind::Text(Escapes::Unpaired) => {
                     unpaired = unpaired.or(Some(Fault::UnpairedInField(field)));
                 }
-                // What a buyer wrote is never looked into.
-                has_escapes |= field != Field::Comment;
+                _ => {}
             }
-            tokens[field.index()] = token;
+            self.0[field.index()] = Value { kind: member.kind, raw: scanner.raw_value(&member) };
         }
         if let Some(fault) = unpaired.or(twice) {
             return Err(fault);
         }
         if has_escapes {
-            resolve(&mut tokens, scratch);
+            self.resolve(scratch);
         }
-        Ok(Self(tokens))
+        Ok(())
+    }
+
+    /// Puts strings without escapes in place of those with them.
+    #[cold]
+    fn resolve(&mut self, scratch: &'a mut String) {
+        let mut ends = [0; COUNT];
+        scratch.clear();
+        for (end, value) in ends.iter_mut().zip(&self.0) {
+            if value.kind == Kind::Text(Escapes::Some) {
+                scratch.push_str(&unescape(value.raw));
+            }
+            *end = scratch.len();
+        }
+        let resolved: &'a str = scratch;
+        let mut start = 0;
+        for (end, value) in ends.into_iter().zip(&mut self.0) {
+            if value.kind == Kind::Text(Escapes::Some) {
+                *value = Value { kind: Kind::Text(Escapes::None), raw: &resolved[start..end] };
+            }
+            start = end;
+        }
     }
 
     /// Checks that all of these are there; the first one that is not is the fault.
     pub(super) fn require(&self, fields: &[Field]) -> Result<(), Fault> {
-        match fields.iter().find(|field| self.0[field.index()] == Token::Null) {
+        match fields.iter().find(|field| self.0[field.index()].kind == Kind::Null) {
             Some(field) => Err(Fault::Missing(*field)),
             None => Ok(()),
         }
@@ -75,9 +109,10 @@ impl<'a> Fields<'a> {
     /// A string, where there is one.
     #[inline]
     pub(super) fn text(&self, field: Field) -> Result<Option<&'a str>, Fault> {
-        match self.0[field.index()] {
-            Token::Null => Ok(None),
-            Token::Text(text) => Ok(Some(text.raw)),
+        let Value { kind, raw } = self.0[field.index()];
+        match kind {
+            Kind::Null => Ok(None),
+            Kind::Text(_) => Ok(Some(raw)),
             _ => Err(Fault::Bad(field)),
         }
     }
@@ -114,18 +149,20 @@ impl<'a> Fields<'a> {
     /// A truth value, where there is one.
     #[inline]
     pub(super) fn flag(&self, field: Field) -> Result<Option<bool>, Fault> {
-        match self.0[field.index()] {
-            Token::Null => Ok(None),
-            Token::Bool(truth) => Ok(Some(truth)),
+        match self.0[field.index()].kind {
+            Kind::Null => Ok(None),
+            Kind::True => Ok(Some(true)),
+            Kind::False => Ok(Some(false)),
             _ => Err(Fault::Bad(field)),
         }
     }
 
     /// The digits of a number as they are written, where there is one.
     pub(super) fn number(&self, field: Field) -> Result<Option<&'a str>, Fault> {
-        match self.0[field.index()] {
-            Token::Null => Ok(None),
-            Token::Number(digits) => Ok(Some(digits)),
+        let Value { kind, raw } = self.0[field.index()];
+        match kind {
+            Kind::Null => Ok(None),
+            Kind::Number => Ok(Some(raw)),
             _ => Err(Fault::Bad(field)),
         }
     }
@@ -139,40 +176,14 @@ const fn of_flaw(flaw: Flaw) -> Fault {
 }
 
 #[inline]
-fn field_of(name: Quoted<'_>, topic: Topic) -> Option<Field> {
-    if !name.escaped {
-        return Field::of_name(name.raw.as_bytes(), topic);
-    }
-    if name.unpaired {
-        return None;
-    }
-    Field::of_name(unescape(name.raw).as_bytes(), topic)
-}
-
-/// Puts strings without escapes in place of those with them.
-#[cold]
-fn resolve<'a>(tokens: &mut [Token<'a>; COUNT], scratch: &'a mut String) {
-    let mut ends = [0; COUNT];
-    scratch.clear();
-    for (end, token) in ends.iter_mut().zip(tokens.iter()) {
-        if let Token::Text(text) = token
-            && text.escaped
-            && !text.unpaired
-        {
-            scratch.push_str(&unescape(text.raw));
+fn field_of(member: &Member<'_>, topic: Topic) -> Option<Field> {
+    match member.name_escapes {
+        Escapes::None => Field::of_name(member.name, topic),
+        Escapes::Some => {
+            let name = std::str::from_utf8(member.name).expect("a part of a text is a text");
+            Field::of_name(unescape(name).as_bytes(), topic)
         }
-        *end = scratch.len();
-    }
-    let resolved: &'a str = scratch;
-    let mut start = 0;
-    for (end, token) in ends.into_iter().zip(tokens.iter_mut()) {
-        if let Token::Text(text) = token
-            && text.escaped
-        {
-            text.raw = &resolved[start..end];
-            text.escaped = false;
-        }
-        start = end;
+        Escapes::Unpaired => None,
     }
 }
 

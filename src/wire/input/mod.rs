@@ -14,6 +14,8 @@ mod common;
 mod feedback;
 mod field;
 mod fields;
+#[cfg(test)]
+mod mutations;
 mod order;
 #[cfg(test)]
 mod reference;
@@ -102,7 +104,8 @@ impl Decoder {
         limits: &Limits,
     ) -> Result<Event<'a>, Fault> {
         let text = text_of(value, limits)?;
-        let fields = Fields::scan(text, topic, &mut self.scratch)?;
+        let mut fields = Fields::new();
+        fields.scan(text, topic, &mut self.scratch)?;
         fields.require(required(topic))?;
         // Without a record time the record is dead in any case, but not before it is read.
         let recorded = record_time.map_or(EARLIEST_EVENT_MS, RecordTime::ms);

@@ -1,6 +1,6 @@
 //! A second decoder, slow and plain, that the real one is compared with.
 //!
-//! It shares no code with it: the grammar and the strings are serde_json's, the dates are jiff's,
+//! It shares no code with it: the grammar and the strings are `serde_json`'s, the dates are jiff's,
 //! and the fields and their values are one table.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};

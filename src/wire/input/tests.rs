@@ -1,18 +1,11 @@
-//! The reasons and their order, the traps, and the comparison with the second decoder.
+//! The reasons and their order, and the traps; every case is also given to the second decoder.
 
-use std::fmt::Write;
-use std::time::{Duration, Instant};
-
-use proptest::prelude::*;
-use proptest::sample::select;
-
-use super::field::tests::{ALL, SECOND};
 use super::reference::{self, described};
 use super::*;
 use crate::domain::event::{DeadReason, DefectFact, OrderStatus};
 
 /// 2026-03-01T12:34:56Z.
-const NOW_MS: i64 = 1_772_368_496_000;
+pub(super) const NOW_MS: i64 = 1_772_368_496_000;
 
 const ORDER: &str = concat!(
     r#"{"event_time":"2026-03-01T12:34:55Z","seller_id":"A1B2C3","marketplace_id":"M1","#,
@@ -32,11 +25,11 @@ const CHARGEBACK: &str = concat!(
     r#""status":"lost"}"#
 );
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits::with_partitions(1)
 }
 
-fn sample(topic: Topic) -> &'static str {
+pub(super) fn sample(topic: Topic) -> &'static str {
     match topic {
         Topic::Orders => ORDER,
         Topic::Feedback => FEEDBACK,
@@ -46,7 +39,7 @@ fn sample(topic: Topic) -> &'static str {
 }
 
 /// Decodes twice and checks that both decoders agree; the event's text, or the message.
-fn decode_with(
+pub(super) fn decode_with(
     topic: Topic,
     value: &[u8],
     time: Option<i64>,
@@ -215,79 +208,77 @@ fn partitions_are_checked_by_either_partitioner_or_not_at_all() {
     }
 }
 
+const BAD: &str = "bad_value";
+
+/// (topic, what is replaced in its sample, by what, the code that it gives or "").
+const TRAPS: &[(Topic, &str, &str, &str)] = &[
+    (Topic::Feedback, ":1,", ":5,", ""),
+    (Topic::Feedback, ":1,", ":1.0,", BAD),
+    (Topic::Feedback, ":1,", ":1e0,", BAD),
+    (Topic::Feedback, ":1,", ":-0,", BAD),
+    (Topic::Feedback, ":1,", ":-1,", BAD),
+    (Topic::Feedback, ":1,", ":01,", "parse"),
+    (Topic::Feedback, ":1,", ":1e400,", BAD),
+    (Topic::Feedback, ":1,", ":18446744073709551617,", BAD),
+    (Topic::Feedback, ":1,", ":\"1\",", BAD),
+    (Topic::Feedback, ":1,", ":\"\\ud800\",", "parse"),
+    (Topic::Feedback, ":1,", ":[\"\\ud800\"],", BAD),
+    (Topic::Feedback, ":1,", ":true,", BAD),
+    (Topic::Feedback, "\"comment\":\"", "\"comment\":null,\"x\":\"", ""),
+    (Topic::Feedback, "\"comment\":\"", "\"comment\":{},\"x\":\"", BAD),
+    (Topic::Feedback, "never", "\\u0000 \\/ \u{7f} \u{fffe}", ""),
+    (Topic::Feedback, "\"status\"", "\"response_time\":\"2026-03-01T00:00:00Z\",\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"response_time\":\"soon\",\"status\"", BAD),
+    (Topic::Feedback, "\"status\"", "\"response_time\":5,\"status\"", BAD),
+    (Topic::Feedback, "\"status\"", "\"odr_impact\":5,\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"OrderStatus\":5,\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"marketplace_id\":\"\",\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"marketplace_id\":\"\\t\",\"status\"", BAD),
+    (Topic::Feedback, "\"status\"", "\"\\u0073tatus\"", ""),
+    (Topic::Feedback, "posted", "p\\u006fsted", ""),
+    (Topic::Feedback, "A1B2C3", "A\\u0031\\/", ""),
+    (Topic::Feedback, "A1B2C3", "A\\u00e9", BAD),
+    (Topic::Feedback, "A1B2C3", "A\\n", BAD),
+    (Topic::Feedback, "A1B2C3", "A\\u0000", BAD),
+    (Topic::Feedback, "\"status\"", "\"PurchaseDate\":null,\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"purchase_date\":7,\"status\"", BAD),
+    (Topic::Feedback, "\"status\"", "\"x\":\"\\ud800\",\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"x\":{\"\\ud800\":1e400},\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"x\":{\"seller_id\":[]},\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"x\":{\"a\":1,\"a\":2},\"x\":0,\"status\"", ""),
+    (Topic::Feedback, "\"status\"", "\"x\":\"\\ud8\",\"status\"", "parse"),
+    (Topic::Feedback, "\"status\"", "\"x\":[1,],\"status\"", "parse"),
+    (Topic::Claims, "\"AZ1\"", "null", ""),
+    (Topic::Claims, "\"AZ1\"", "\"\"", BAD),
+    (Topic::Claims, "\"AZ1\"", "5", BAD),
+    (Topic::Claims, "true", "\"true\"", BAD),
+    (Topic::Claims, "true", "1", BAD),
+    (Topic::Claims, "true", "null", ""),
+    (Topic::Claims, "amazon", "Amazon", BAD),
+    (Topic::Claims, "\"granted\"", "null", "missing_field"),
+    (Topic::Claims, "\"claim_id\"", "\"chargeback_id\":7,\"claim_id\"", ""),
+    (Topic::Chargebacks, "null", "\"\"", BAD),
+    (Topic::Chargebacks, "null", "\"~ \"", ""),
+    (Topic::Chargebacks, "\"status\"", "\"reason\":\"\",\"status\"", BAD),
+    (Topic::Chargebacks, "\"status\"", "\"reason\":null,\"status\"", ""),
+    (Topic::Chargebacks, "\"status\"", "\"odr_impact\":false,\"status\"", ""),
+    (Topic::Chargebacks, "lost", "granted", BAD),
+    (Topic::Chargebacks, "\"seller_id\"", "\"SellerId\"", ""),
+    (Topic::Chargebacks, "\"order_id\"", "\"AmazonOrderId\"", ""),
+    (Topic::Orders, "\"MFN\"", "\"Amazon\"", ""),
+    (Topic::Orders, "\"MFN\"", "\"Merchant\",\"shipped_on_time\":false", ""),
+    (Topic::Orders, "Shipped", "Cancelled", ""),
+    (Topic::Orders, "Shipped", "Cancel", BAD),
+    (Topic::Orders, "\"M1\"", "null", ""),
+    (Topic::Orders, "\"M1\"", "\"\"", ""),
+    (Topic::Orders, "{", "\u{feff}{", "parse"),
+    (Topic::Orders, "{", " \t\r\n{ ", ""),
+    (Topic::Orders, "\"M1\"", "\"M1\"\u{a0}", "parse"),
+];
+
 #[test]
 fn traps_of_values() {
-    let bad = "bad_value";
-    let cases: &[(Topic, &str, &str, &str)] = &[
-        (Topic::Feedback, ":1,", ":5,", ""),
-        (Topic::Feedback, ":1,", ":1.0,", bad),
-        (Topic::Feedback, ":1,", ":1e0,", bad),
-        (Topic::Feedback, ":1,", ":-0,", bad),
-        (Topic::Feedback, ":1,", ":-1,", bad),
-        (Topic::Feedback, ":1,", ":01,", "parse"),
-        (Topic::Feedback, ":1,", ":1e400,", bad),
-        (Topic::Feedback, ":1,", ":18446744073709551617,", bad),
-        (Topic::Feedback, ":1,", ":\"1\",", bad),
-        (Topic::Feedback, ":1,", ":\"\\ud800\",", "parse"),
-        (Topic::Feedback, ":1,", ":[\"\\ud800\"],", bad),
-        (Topic::Feedback, ":1,", ":true,", bad),
-        (Topic::Feedback, "\"comment\":\"", "\"comment\":null,\"x\":\"", ""),
-        (Topic::Feedback, "\"comment\":\"", "\"comment\":{},\"x\":\"", bad),
-        (Topic::Feedback, "never", "\\u0000 \\/ \u{7f} \u{fffe}", ""),
-        (
-            Topic::Feedback,
-            "\"status\"",
-            "\"response_time\":\"2026-03-01T00:00:00Z\",\"status\"",
-            "",
-        ),
-        (Topic::Feedback, "\"status\"", "\"response_time\":\"soon\",\"status\"", bad),
-        (Topic::Feedback, "\"status\"", "\"response_time\":5,\"status\"", bad),
-        (Topic::Feedback, "\"status\"", "\"odr_impact\":5,\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"OrderStatus\":5,\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"marketplace_id\":\"\",\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"marketplace_id\":\"\\t\",\"status\"", bad),
-        (Topic::Feedback, "\"status\"", "\"\\u0073tatus\"", ""),
-        (Topic::Feedback, "posted", "p\\u006fsted", ""),
-        (Topic::Feedback, "A1B2C3", "A\\u0031\\/", ""),
-        (Topic::Feedback, "A1B2C3", "A\\u00e9", bad),
-        (Topic::Feedback, "A1B2C3", "A\\n", bad),
-        (Topic::Feedback, "A1B2C3", "A\\u0000", bad),
-        (Topic::Feedback, "\"status\"", "\"PurchaseDate\":null,\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"purchase_date\":7,\"status\"", bad),
-        (Topic::Feedback, "\"status\"", "\"x\":\"\\ud800\",\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"x\":{\"\\ud800\":1e400},\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"x\":{\"seller_id\":[]},\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"x\":{\"a\":1,\"a\":2},\"x\":0,\"status\"", ""),
-        (Topic::Feedback, "\"status\"", "\"x\":\"\\ud8\",\"status\"", "parse"),
-        (Topic::Feedback, "\"status\"", "\"x\":[1,],\"status\"", "parse"),
-        (Topic::Claims, "\"AZ1\"", "null", ""),
-        (Topic::Claims, "\"AZ1\"", "\"\"", bad),
-        (Topic::Claims, "\"AZ1\"", "5", bad),
-        (Topic::Claims, "true", "\"true\"", bad),
-        (Topic::Claims, "true", "1", bad),
-        (Topic::Claims, "true", "null", ""),
-        (Topic::Claims, "amazon", "Amazon", bad),
-        (Topic::Claims, "\"granted\"", "null", "missing_field"),
-        (Topic::Claims, "\"claim_id\"", "\"chargeback_id\":7,\"claim_id\"", ""),
-        (Topic::Chargebacks, "null", "\"\"", bad),
-        (Topic::Chargebacks, "null", "\"~ \"", ""),
-        (Topic::Chargebacks, "\"status\"", "\"reason\":\"\",\"status\"", bad),
-        (Topic::Chargebacks, "\"status\"", "\"reason\":null,\"status\"", ""),
-        (Topic::Chargebacks, "\"status\"", "\"odr_impact\":false,\"status\"", ""),
-        (Topic::Chargebacks, "lost", "granted", bad),
-        (Topic::Chargebacks, "\"seller_id\"", "\"SellerId\"", ""),
-        (Topic::Chargebacks, "\"order_id\"", "\"AmazonOrderId\"", ""),
-        (Topic::Orders, "\"MFN\"", "\"Amazon\"", ""),
-        (Topic::Orders, "\"MFN\"", "\"Merchant\",\"shipped_on_time\":false", ""),
-        (Topic::Orders, "Shipped", "Cancelled", ""),
-        (Topic::Orders, "Shipped", "Cancel", bad),
-        (Topic::Orders, "\"M1\"", "null", ""),
-        (Topic::Orders, "\"M1\"", "\"\"", ""),
-        (Topic::Orders, "{", "\u{feff}{", "parse"),
-        (Topic::Orders, "{", " \t\r\n{ ", ""),
-        (Topic::Orders, "\"M1\"", "\"M1\"\u{a0}", "parse"),
-    ];
-    for (topic, from, to, code) in cases {
+    for (topic, from, to, code) in TRAPS {
         let told = message(*topic, &with(*topic, from, to));
         assert_eq!(told.split(':').next().unwrap(), *code, "{from} -> {to}: {told}");
     }
@@ -362,193 +353,10 @@ fn hostile_records_cost_linear_time_and_no_stack() {
     ];
     for text in hostile {
         for topic in Topic::ALL {
-            let start = Instant::now();
+            // Quadratic time would take hours, and a recursion would overflow the stack.
             let mut decoder = Decoder::new();
-            let _ = decoder.decode(topic, text.as_bytes(), None, 0, &limits());
-            let took = start.elapsed();
-            // Far above what linear time takes, far below what quadratic time would.
-            assert!(took < Duration::from_secs(2), "{text:.40} took {took:?}");
+            let decoded = decoder.decode(topic, text.as_bytes(), None, 0, &limits());
+            assert!(decoded.is_err());
         }
     }
-}
-
-/// Values that are put into fields, good and bad.
-const VALUES: [&str; 34] = [
-    "null",
-    "true",
-    "false",
-    "0",
-    "1",
-    "5",
-    "6",
-    "-1",
-    "1.0",
-    "1e400",
-    "{}",
-    "[]",
-    "\"\"",
-    "{\"a\":[1,{\"b\":\"\\ud800\"}]}",
-    "\"2026-02-27T08:00:00.123Z\"",
-    "\"MFN\"",
-    "\"Amazon\"",
-    "\"2026-03-01t12:34:55+00:15\"",
-    "\"2026-02-29T00:00:00Z\"",
-    "\"1999-12-31T23:59:59Z\"",
-    "\"Shipped\"",
-    "\"Cancelled\"",
-    "\"posted\"",
-    "\"granted\"",
-    "\"lost\"",
-    "\"seller\"",
-    "\"fraud\"",
-    "\"A-1\"",
-    "\"302-1234567-7654321\"",
-    "\"\\u0041\\/\"",
-    "\"\\ud800\"",
-    "\"\\ud83d\\ude00\"",
-    "\"2027-01-01T00:00:00Z\"",
-    "\"\u{e9}\\n\"",
-];
-
-/// Times around the limits of both kinds, put into the two fields that are compared.
-const TIMES: [&str; 6] = [
-    "\"1999-12-31T23:59:59.999Z\"",
-    "\"2000-01-01T00:00:00.000Z\"",
-    "\"2026-03-01T13:34:56Z\"",
-    "\"2026-03-01T13:34:56.001Z\"",
-    "\"2026-03-02T12:34:55Z\"",
-    "\"2026-03-02T12:34:55.001Z\"",
-];
-
-/// Bytes that are put anywhere.
-const PIECES: [&str; 24] = [
-    "\"",
-    "\\",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    " ",
-    "\n",
-    "0",
-    "-",
-    "e",
-    ".",
-    "\u{0}",
-    "\u{1f}",
-    "\u{e9}",
-    "null",
-    "\\u",
-    "\\ud800",
-    "\"rating\":1,",
-    "\"status\":\"lost\",",
-    "u",
-    "\u{feff}",
-];
-
-/// An edit: where, how many bytes go, and which piece comes.
-type Edit = (prop::sample::Index, usize, &'static str);
-
-fn record() -> impl Strategy<Value = (Topic, Vec<u8>)> {
-    let any_member = (0..ALL.len() + SECOND.len() + 3, select(&VALUES[..]), 0..8_u8);
-    let compared = select(vec![Field::EventTime.index(), Field::PurchaseDate.index()]);
-    let time_member = (compared, select(&TIMES[..]), 1..2_u8);
-    let member = prop_oneof![2 => any_member, 1 => time_member];
-    let members = prop::collection::vec(member, 0..4);
-    let edit = (any::<prop::sample::Index>(), 0..3_usize, select(&PIECES[..]));
-    let edits = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(edit, 1..3)];
-    (select(&Topic::ALL[..]), members, edits, any::<bool>(), 0..6_u8).prop_map(
-        |(topic, members, edits, is_spaced, empty)| {
-            let mut text = sample(topic).to_owned();
-            if empty == 0 {
-                text = "{\"x\":0}".to_owned();
-            }
-            for (name, value, style) in members {
-                text = with_member(topic, &text, name, value, style);
-            }
-            if is_spaced {
-                text = text.replace("\":", "\" : ").replace(",\"", " ,\t\"");
-            }
-            (topic, edited(text.into_bytes(), edits))
-        },
-    )
-}
-
-/// Sets a member, in place of one with the same name in most styles.
-fn with_member(topic: Topic, text: &str, name: usize, value: &str, style: u8) -> String {
-    let name = match name.checked_sub(ALL.len()) {
-        None => ALL[name].as_str(),
-        Some(second) => SECOND.get(second).map_or("other", |(name, _)| name),
-    };
-    let member = match style {
-        0 => format!("\"\\u{:04x}{}\":{value}", name.as_bytes()[0], &name[1..]),
-        _ => format!("\"{name}\":{value}"),
-    };
-    let found = ALL.iter().find(|field| field.as_str() == name && field.is_on(topic));
-    if let (Some(_), 1..) = (found, style)
-        && let Some(start) = text.find(&format!("\"{name}\":"))
-        && let Some(length) = text[start..].find([',', '}'])
-    {
-        return format!("{}{member}{}", &text[..start], &text[start + length..]);
-    }
-    let mut text = text.replacen('}', ",", 1);
-    write!(text, "{member}}}").unwrap();
-    text
-}
-
-fn edited(mut bytes: Vec<u8>, edits: Vec<Edit>) -> Vec<u8> {
-    for (place, length, piece) in edits {
-        if bytes.is_empty() {
-            break;
-        }
-        let start = place.index(bytes.len());
-        let end = (start + length).min(bytes.len());
-        bytes.splice(start..end, piece.bytes());
-    }
-    bytes
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
-
-    #[test]
-    fn both_decoders_agree_on_mutated_records((topic, value) in record(), is_timed in 0..9_u8) {
-        let time = (is_timed > 0).then_some(NOW_MS);
-        let _ = decode_with(topic, &value, time, &limits());
-    }
-
-    #[test]
-    fn random_bytes_never_panic(
-        topic in select(&Topic::ALL[..]),
-        value in prop::collection::vec(any::<u8>(), 0..200),
-    ) {
-        let _ = decode_with(topic, &value, Some(NOW_MS), &limits());
-    }
-}
-
-#[test]
-fn the_mutated_records_reach_events_and_most_reasons() {
-    use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut reached = [0_u32; 10];
-    for _ in 0..5000 {
-        let (topic, value) = record().new_tree(&mut runner).unwrap().current();
-        match decode_with(topic, &value, Some(NOW_MS), &limits()) {
-            Ok(_) => reached[9] += 1,
-            Err(cause) => reached[cause.reason().index()] += 1,
-        }
-    }
-    for reason in [
-        DeadReason::Parse,
-        DeadReason::DuplicateKey,
-        DeadReason::MissingField,
-        DeadReason::BadValue,
-        DeadReason::BadTime,
-        DeadReason::PurchaseInFuture,
-    ] {
-        assert!(reached[reason.index()] > 10, "{reason:?} {reached:?}");
-    }
-    assert!(reached[9] > 500, "{reached:?}");
 }

@@ -1,0 +1,66 @@
+//! The Kafka cluster that a configuration names: its settings for the adapter, and its topics.
+
+use std::fmt::Write;
+
+use super::exit::ExitCode;
+use super::failure::Failure;
+use super::service::failure_of_source;
+use crate::config::Config;
+use crate::kafka::{self, KafkaConfig, TopicFacts, TopicNames, TopicsError};
+use crate::pipeline::ports::SourceError;
+
+/// The adapter's settings.
+#[must_use]
+pub fn settings(config: &Config) -> KafkaConfig {
+    let from = &config.kafka;
+    let ms =
+        |duration: std::time::Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    let mut to = KafkaConfig::new(&from.bootstrap_servers, &from.group, &from.instance);
+    to.properties = from
+        .properties
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.expose().to_owned()))
+        .collect();
+    to.topics = TopicNames {
+        inputs: from.topics.inputs.clone(),
+        alerts: from.topics.alerts.clone(),
+        status: from.topics.status.clone(),
+        dead_letters: from.topics.dead_letters.clone(),
+        progress: from.topics.progress.clone(),
+    };
+    to.queue_memory_kbytes = from.queue_memory_kbytes;
+    to.transaction_timeout_ms = ms(from.transaction_timeout);
+    to.session_timeout_ms = ms(from.session_timeout);
+    to.heartbeat_interval_ms = ms(from.heartbeat_interval);
+    to
+}
+
+/// Looks at all topics; one message lists everything that is wrong, each with its cure.
+///
+/// # Errors
+/// 78 with that message, or what kept the cluster from answering.
+pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
+    kafka::check_topics(&settings(config), config.policy.horizon_days()).map_err(|error| {
+        match error {
+            TopicsError::Source(error) => failure_of_source(&error)
+                .during(format!("looking at the topics at {}", config.kafka.bootstrap_servers)),
+            TopicsError::Problems(problems) => {
+                let mut message = TopicsError::Problems(problems.clone()).to_string();
+                for problem in problems {
+                    // Writing to a string cannot fail.
+                    let _ = write!(message, "\n  {problem}");
+                }
+                Failure::new(ExitCode::Config, message)
+            }
+        }
+    })
+}
+
+/// The failure of a command that only asks: what it asked for is not there, or gave no answer.
+#[must_use]
+pub fn failure_of_asking(error: &SourceError) -> Failure {
+    match error {
+        SourceError::Stop(problem) => Failure::new(ExitCode::Unavailable, problem.clone()),
+        error => failure_of_source(error),
+    }
+}

@@ -1,0 +1,72 @@
+//! `run`: the service beside a Kafka cluster.
+
+use tracing::{info, warn};
+
+use super::args::{GlobalArgs, RunArgs};
+use super::cluster;
+use super::failure::Failure;
+use super::service::{self, Service};
+use super::start;
+use crate::config::{AlertsFrom, Config};
+use crate::kafka::{KafkaBroker, TopicFacts};
+use crate::pipeline::worker::{StartRule, WorkerConfig};
+use crate::telemetry::health::WorkerNo;
+use crate::wire::fingerprint::policy_fingerprint;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// Why it could not start, or what it stopped for.
+pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let config = start::load(&start::sources(&args.config))?;
+    start::start_logs(global, &config.log)?;
+    let facts = cluster::check(&config)?;
+    let service = service_of(&config, facts.partitions);
+    service::serve(&service, connector(&config, facts), Vec::new())
+}
+
+/// What gives each worker its connection to the cluster.
+pub fn connector(
+    config: &Config,
+    facts: TopicFacts,
+) -> impl Fn(u32) -> Result<KafkaBroker, crate::pipeline::ports::SourceError> + Clone + Send + use<>
+{
+    for warning in &facts.warnings {
+        warn!("{warning}");
+    }
+    info!(partitions = facts.partitions, group = config.kafka.group, "the topics are fit");
+    let kafka = cluster::settings(config);
+    move |worker| {
+        let mut kafka = kafka.clone();
+        kafka.worker = worker;
+        KafkaBroker::connect(&kafka, &facts)
+    }
+}
+
+/// The service that a configuration describes, over inputs of so many partitions.
+#[must_use]
+pub fn service_of(config: &Config, partitions: u32) -> Service {
+    let engine = &config.engine;
+    let mut shard = start::shard_config(config);
+    shard.statuses = true;
+    let ms =
+        |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let worker = WorkerConfig {
+        number: WorkerNo::new(0),
+        input: start::input_limits(config, partitions),
+        start: match engine.alerts_from {
+            None | Some(AlertsFrom::Live) => StartRule::Live,
+            Some(AlertsFrom::Earliest) => StartRule::Earliest,
+            Some(AlertsFrom::At(time)) => StartRule::Time(time.ms()),
+        },
+        idle_after_ms: engine.idle_after_ms,
+        max_clock_ahead_ms: engine.max_clock_ahead_ms,
+        commit_interval_ms: ms(engine.commit_interval),
+        breaker_percent: engine.dead_letter_breaker_percent.unwrap_or(0),
+        topics: config.kafka.topics.inputs.clone(),
+        policy: policy_fingerprint(&config.policy, engine.boundary.ms()),
+        owner: Some(config.http.listen.to_string()),
+        shard,
+    };
+    Service { worker, workers: engine.workers, listen: config.http.listen, stop_after: None }
+}

@@ -1,0 +1,66 @@
+//! `validate`: whether a configuration is right, and what it says.
+
+use std::fmt::Write;
+
+use super::args::{GlobalArgs, ValidateArgs};
+use super::failure::Failure;
+use super::{output, start, topics};
+use crate::config::{AlertsFrom, Config, Sources};
+use crate::domain::event::Topic;
+use crate::wire::fingerprint::policy_fingerprint;
+
+/// Lists all mistakes, or says what is configured.
+///
+/// # Errors
+/// 78 where there are mistakes, in the configuration or in the topics; the broker's own.
+pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let sources = Sources { without_secrets: args.no_environment, ..start::sources(&args.config) };
+    let config = start::load(&sources)?;
+    let mut text = summary(&config);
+    if !args.no_environment {
+        start::start_logs(global, &config.log)?;
+        text.push_str(&topics::findings(&config)?);
+    }
+    output::print(text.as_bytes())
+}
+
+/// What is configured, in a few lines.
+fn summary(config: &Config) -> String {
+    let mut text = "The configuration is right.\n".to_owned();
+    let mut line = |name: &str, value: String| {
+        writeln!(text, "  {name:<12}{value}").expect("a String takes all that is written to it");
+    };
+    let (kafka, engine, policy) = (&config.kafka, &config.engine, &config.policy);
+    line("brokers", kafka.bootstrap_servers.clone());
+    let workers = match engine.workers {
+        1 => "1 worker".to_owned(),
+        count => format!("{count} workers"),
+    };
+    line("group", format!("{}, as {}, {workers}", kafka.group, kafka.instance));
+    line("inputs", Topic::ALL.map(|topic| kafka.topics.input(topic)).join(", "));
+    let names = &kafka.topics;
+    let outputs =
+        [&names.alerts, &names.status, &names.dead_letters, &names.progress].map(String::as_str);
+    line("outputs", outputs.join(", "));
+    let from = match engine.alerts_from {
+        None => "live, and earliest for replays".to_owned(),
+        Some(AlertsFrom::Live) => "live".to_owned(),
+        Some(AlertsFrom::Earliest) => "earliest".to_owned(),
+        Some(AlertsFrom::At(time)) => crate::wire::time::instant(time.ms()),
+    };
+    line("alerts", format!("every {} ms of record time, from {from}", engine.boundary.ms()));
+    let of = |basis_points: u32| super::show::percent(u64::from(basis_points) * 100);
+    line(
+        "policy",
+        format!(
+            "{}: {} days ({}), warning above {}, critical above {}",
+            policy_fingerprint(policy, engine.boundary.ms()),
+            policy.window_days,
+            policy.time_zone.name(),
+            of(policy.warning.raise_bp),
+            of(policy.critical.raise_bp),
+        ),
+    );
+    line("http", config.http.listen.to_string());
+    text
+}

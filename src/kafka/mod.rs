@@ -1,0 +1,44 @@
+//! Kafka: the real implementation of [`Broker`], and the only importer of rdkafka.
+//!
+//! ```text
+//!            +- group: the member; knows what is assigned, and its generation
+//!   broker --+- consumer: reads assigned partitions from exact offsets, one queue each
+//!            +- ends, progress: questions to leaders; reading of progress partitions
+//!            +- producer (heal): one transaction per batch, offsets fenced by the generation
+//!   topics, create, replay: for the commands that have no worker
+//!   settings, client, failure: what is configured, what is logged, what an error means
+//!   ffi: what the wrapper lacks; the only unsafe code
+//! ```
+//!
+//! A worker has three clients: member, reader and producer (and a second reader once it has read
+//! progress). All sleep on one pipe. Nothing here is retried in place, and nothing here knows a
+//! shard's state.
+//!
+//! [`Broker`]: crate::pipeline::ports::Broker
+
+mod broker;
+mod client;
+mod consumer;
+mod create;
+mod ends;
+mod failure;
+mod ffi;
+mod group;
+mod heal;
+mod producer;
+mod progress;
+mod replay;
+mod settings;
+mod topics;
+
+pub use broker::KafkaBroker;
+pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
+pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
+pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, owned_property};
+pub use topics::{TopicFact, TopicFacts, TopicProblem, TopicsError, check_topics};
+
+/// The version of the librdkafka that is linked in.
+#[must_use]
+pub fn librdkafka_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

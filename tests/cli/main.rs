@@ -1,0 +1,12 @@
+//! The program from outside: arguments in, exit codes, streams and files out.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod command;
+mod hostile;
+mod market;
+#[path = "../oracle/mod.rs"]
+mod oracle;
+mod reference;
+mod replay;
+mod texts;

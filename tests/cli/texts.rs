@@ -1,0 +1,125 @@
+//! What the program says of itself, and how it ends.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::command::{done, odrwatch, run, text};
+
+#[test]
+fn help_and_version_end_with_0_and_go_to_the_standard_output() {
+    assert_eq!(done(&["--version"]).out, format!("odrwatch {}\n", env!("CARGO_PKG_VERSION")));
+    let help = done(&["--help"]).out;
+    for command in ["run", "replay", "demo", "validate", "topics", "schema", "completions", "man"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
+        assert!(done(&[command, "--help"]).out.contains("Usage: odrwatch "), "{command}");
+    }
+}
+
+#[test]
+fn each_kind_of_failure_ends_with_its_own_code_and_tells_it_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = directory.path().join("other.txt");
+    fs::write(&other, "no record\n").unwrap();
+    let other = text(&other);
+    for (args, code, part) in [
+        (&["fly"][..], 64, "fly"),
+        (&["replay", "--until", "yesterday", "x"], 64, "not a time such as"),
+        (&["replay", other], 64, "other.txt:1: not a record: "),
+        (&["replay", "--partitions", "1", other], 64, "other.txt:1: not a record: "),
+        (&["replay", "-", "-"], 64, "more than once"),
+        (&["replay", "/nowhere/x"], 69, "cannot read /nowhere/x: No such file"),
+        (&["replay", "/"], 69, "cannot read /: "),
+        (&["replay", "--out", "/proc/x", "/dev/null"], 69, "cannot make /proc/x"),
+        (&["replay", "--policy", "/nowhere/p", "/dev/null"], 78, "/nowhere/p"),
+        (&["replay", "--set", "max_acounts=1", "/dev/null"], 78, "did you mean engine.max_accounts"),
+        (&["validate", "--set", "kafka.group=a b"], 78, "kafka.group"),
+    ] {
+        let ran = run(args);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(part), "{args:?}: {}", ran.err);
+        assert_eq!(ran.err.matches(part).count(), 1, "{args:?}: {}", ran.err);
+        assert_eq!(ran.out, "", "{args:?}");
+    }
+}
+
+/// Compares with a golden file; `UPDATE_GOLDEN=1` writes it anew.
+fn assert_golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cli").join(name);
+    if std::env::vars_os().any(|(name, value)| name == "UPDATE_GOLDEN" && value == "1") {
+        fs::write(&path, actual).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "differs from {}", path.display());
+}
+
+#[test]
+fn validate_lists_all_mistakes_or_tells_what_is_configured() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("odrwatch.yaml");
+    fs::write(&file, "kafka: {group: a b, instance: host-1}\nengine:\n  worker: 2\n").unwrap();
+    let wrong = run(&["validate", "--no-environment", "-c", text(&file)]);
+    assert_eq!(wrong.code, 78);
+    let directory = directory.path().display().to_string();
+    assert_golden("validate_mistakes.txt", &wrong.err.replace(&directory, "DIR"));
+    assert_eq!(wrong.out, "");
+    let sets = ["--set", "kafka.instance=host-1", "--set", "alerts_from=2026-01-05T00:00:00Z"];
+    let right = done(&[&["validate", "--no-environment"], &sets[..]].concat());
+    assert_golden("validate.txt", &right.out);
+    assert_eq!(right.err, "");
+}
+
+#[test]
+fn validate_without_the_environment_reads_no_secret_and_asks_no_broker() {
+    let args = ["validate", "--set", "kafka.properties_file.sasl.password=/nowhere/secret"];
+    done(&[&args[..], &["--no-environment"]].concat());
+    let ran = run(&args);
+    assert_eq!(ran.code, 78);
+    assert!(ran.err.contains("/nowhere/secret"), "{}", ran.err);
+}
+
+#[test]
+fn schemas_are_json_schemas() {
+    for name in ["config", "events", "alerts"] {
+        let schema: serde_json::Value =
+            serde_json::from_str(&done(&["schema", name]).out).unwrap();
+        assert!(jsonschema::meta::is_valid(&schema), "{name}");
+    }
+}
+
+#[test]
+fn every_shell_has_completions_for_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = done(&["completions", shell]).out;
+        for word in ["replay", "validate", "from-kafka", "no-environment"] {
+            assert!(script.contains(word), "{word} for {shell}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_has_every_command_option_and_exit_code() {
+    let page = done(&["man"]).out;
+    assert!(page.contains(".TH odrwatch 1"));
+    for command in ["REPLAY", "TOPICS CREATE", "VALIDATE"] {
+        assert!(page.contains(&format!(".SH \"ODRWATCH {command}\"")), "{command}");
+    }
+    for part in ["\\-\\-from\\-kafka", "\\-\\-dry\\-run", "78  the configuration is wrong"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains(".SH \"ODRWATCH HELP"));
+}
+
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    for args in [&["man"][..], &["schema", "config"], &["completions", "bash"], &["--help"]] {
+        let mut child =
+            odrwatch(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        assert_eq!(err, "", "{args:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
+    }
+}

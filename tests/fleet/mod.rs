@@ -1,0 +1,250 @@
+//! Workers on an in-memory cluster, on one thread and with a clock of their own, and the check of
+//! what they committed against a bounded replay.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod check;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use odrwatch::domain::event::Topic;
+use odrwatch::domain::ids::NextOffset;
+use odrwatch::domain::ids::ShardNo;
+use odrwatch::domain::policy::Policy;
+use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
+use odrwatch::domain::time::BoundaryLength;
+use odrwatch::pipeline::slot::Now;
+use odrwatch::pipeline::worker::{StartRule, Worker, WorkerConfig};
+use odrwatch::sim::hostile::{Hostile, HostileConfig, HostileRecord};
+use odrwatch::sim::random::Random;
+use odrwatch::telemetry::health::{HealthBoard, WorkerNo};
+use odrwatch::telemetry::metrics::{BuildInfo, Metrics};
+use odrwatch::testing::{Cluster, ClusterConfig, MemoryBroker, NewRecord, TransactionEnd};
+use odrwatch::wire::input;
+
+/// The instant at which the fleet's clock starts: later than all hostile records.
+const START_MS: i64 = 1_780_000_000_000;
+
+/// How far the clock goes with each turn.
+const TURN_MS: i64 = 20;
+
+#[derive(Clone, Copy)]
+pub struct FleetConfig {
+    pub seed: u64,
+    pub partitions: u32,
+    pub start: StartRule,
+}
+
+impl FleetConfig {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, partitions: 2, start: StartRule::Earliest }
+    }
+}
+
+pub struct Fleet {
+    pub cluster: Cluster,
+    config: FleetConfig,
+    workers: BTreeMap<(String, u32), Worker<MemoryBroker>>,
+    waiting: Vec<(Topic, u32, HostileRecord)>,
+    random: Random,
+    now: Now,
+    skew_ms: i64,
+}
+
+impl Fleet {
+    pub fn new(config: FleetConfig) -> Self {
+        let mut random = Random::new(config.seed ^ 0xF1EE7);
+        let hostile = Hostile::new(&HostileConfig {
+            partitions: config.partitions,
+            events: 150,
+            ..HostileConfig::new(config.seed)
+        });
+        let mut waiting = Vec::new();
+        let mut heads: Vec<(Topic, u32, usize)> = Topic::ALL
+            .into_iter()
+            .flat_map(|topic| (0..config.partitions).map(move |partition| (topic, partition, 0)))
+            .collect();
+        while !heads.is_empty() {
+            let at = random.index(heads.len());
+            let (topic, partition, next) = heads[at];
+            match hostile.log(topic, partition).get(next) {
+                Some(record) => {
+                    waiting.push((topic, partition, record.clone()));
+                    heads[at].2 += 1;
+                }
+                None => {
+                    heads.swap_remove(at);
+                }
+            }
+        }
+        waiting.reverse();
+        let cluster = Cluster::new(ClusterConfig::new(config.partitions));
+        cluster.set_clock_ms(START_MS);
+        let now = Now { wall_ms: START_MS, mono_ms: 0 };
+        Self { cluster, config, workers: BTreeMap::new(), waiting, random, now, skew_ms: 0 }
+    }
+
+    pub fn join(&mut self, instance: &str, worker: u32) {
+        let broker = self.cluster.member(instance, worker);
+        let health = Arc::new(HealthBoard::new(1));
+        let metrics = Arc::new(Metrics::new(BuildInfo::of_this_build("none"), Arc::clone(&health)));
+        let worker_config = self.worker_config();
+        let joined = Worker::new(broker, worker_config, metrics, health);
+        self.workers.insert((instance.to_owned(), worker), joined);
+    }
+
+    fn worker_config(&self) -> WorkerConfig {
+        WorkerConfig {
+            number: WorkerNo::new(0),
+            shard: self.shard_config(),
+            input: input::Limits::with_partitions(self.config.partitions),
+            start: self.config.start,
+            idle_after_ms: 1_000,
+            max_clock_ahead_ms: 10_000,
+            commit_interval_ms: 100,
+            breaker_percent: 0,
+            topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
+            policy: "test".to_owned(),
+            owner: None,
+        }
+    }
+
+    fn shard_config(&self) -> ShardConfig {
+        ShardConfig {
+            shard: ShardNo::new(0),
+            policy: Policy::default(),
+            length: BoundaryLength::from_ms(5_000).unwrap(),
+            future_days: 3,
+            limits: Limits::default(),
+            start: AlertingStart::Decided,
+            statuses: true,
+            hash_seed: self.config.seed,
+            first: [NextOffset::stated(0); 4],
+        }
+    }
+
+    /// Drops a worker without a word; the group does not know.
+    pub fn crash(&mut self, instance: &str, worker: u32) {
+        self.workers.remove(&(instance.to_owned(), worker)).unwrap();
+    }
+
+    /// Stops a worker cleanly.
+    pub fn leave(&mut self, instance: &str, worker: u32) {
+        let left = self.workers.remove(&(instance.to_owned(), worker)).unwrap();
+        left.shut_down(self.now).unwrap();
+    }
+
+    /// Produces a random part of what is left of the hostile log.
+    pub fn feed_some(&mut self) {
+        let share = self.waiting.len() / 4 + 1;
+        for _ in 0..share {
+            self.feed_one();
+        }
+    }
+
+    pub fn feed_all(&mut self) {
+        while !self.waiting.is_empty() {
+            self.feed_one();
+        }
+    }
+
+    fn feed_one(&mut self) {
+        let Some((topic, partition, record)) = self.waiting.pop() else { return };
+        let new = NewRecord {
+            timestamp_ms: record.timestamp_ms,
+            key: record.key,
+            value: record.value,
+            headers: vec![("trace".to_owned(), Some(b"1".to_vec()))],
+        };
+        if self.random.chance(100_000) {
+            let aborted = vec![new.clone()];
+            self.cluster.produce_transactional(topic, partition, aborted, TransactionEnd::Abort);
+        }
+        self.cluster.produce(topic, partition, new);
+    }
+
+    pub fn run_turns(&mut self, turns: usize) {
+        for _ in 0..turns {
+            self.turn();
+        }
+    }
+
+    /// Lets so many ms pass.
+    pub fn run_for(&mut self, ms: i64) {
+        let until = self.now.mono_ms + ms;
+        while self.now.mono_ms < until {
+            self.turn();
+        }
+    }
+
+    /// Runs until everything is read, closed and committed.
+    pub fn run_until_quiet(&mut self) {
+        let deadline = self.now.mono_ms + 600_000;
+        loop {
+            self.run_for(15_000);
+            let pending = |worker: &Worker<MemoryBroker>| {
+                worker.slots().map(|slot| slot.shard.held().pending).sum::<usize>()
+            };
+            let waiting: usize = self.workers.values().map(pending).sum();
+            if waiting == 0 && self.cluster.is_caught_up() {
+                return;
+            }
+            assert!(self.now.mono_ms < deadline, "it never gets quiet: {:?}", self.workers);
+        }
+    }
+
+    fn turn(&mut self) {
+        self.now.wall_ms += TURN_MS;
+        self.now.mono_ms += TURN_MS;
+        self.cluster.set_clock_ms(self.now.wall_ms - self.skew_ms);
+        for worker in self.workers.values_mut() {
+            worker.broker_mut().set_clock_ms(self.now.wall_ms);
+            worker.turn(self.now).unwrap();
+        }
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now.wall_ms
+    }
+
+    pub fn set_skew_ms(&mut self, skew_ms: i64) {
+        self.skew_ms = skew_ms;
+    }
+
+    /// One order and one feedback of one star on it, now.
+    pub fn produce_defective_order(&mut self, seller: &str, order: &str) {
+        let time = odrwatch::wire::time::instant(self.now.wall_ms);
+        let order_value = format!(
+            "{{\"seller_id\":\"{seller}\",\"order_id\":\"{order}\",\"event_time\":\"{time}\",\
+             \"purchase_date\":\"{time}\",\"fulfillment_channel\":\"MFN\",\
+             \"order_status\":\"Shipped\"}}"
+        );
+        let feedback = format!(
+            "{{\"seller_id\":\"{seller}\",\"order_id\":\"{order}\",\"event_time\":\"{time}\",\
+             \"rating\":1,\"status\":\"posted\",\"comment\":\"canary words\"}}"
+        );
+        let now = self.now.wall_ms;
+        let record = |value: &str| NewRecord::new(now, seller.as_bytes(), value.as_bytes());
+        self.cluster.produce_keyed(Topic::Orders, record(&order_value));
+        self.cluster.produce_keyed(Topic::Feedback, record(&feedback));
+    }
+
+    pub fn produce_raw(&mut self, topic: Topic, value: Option<Vec<u8>>) {
+        let timestamp_ms = Some(self.now.wall_ms);
+        let record = NewRecord { timestamp_ms, value, ..NewRecord::default() };
+        self.cluster.produce(topic, 0, record);
+    }
+
+    pub fn produce_aborted(&mut self, topic: Topic) {
+        let record = NewRecord::new(self.now.wall_ms, b"x", b"y");
+        self.cluster.produce_transactional(topic, 0, vec![record], TransactionEnd::Abort);
+    }
+
+    /// A tombstone whose timestamp is so far ahead of the clock.
+    pub fn produce_ahead(&mut self, ahead_ms: i64) {
+        let timestamp_ms = Some(self.now.wall_ms + ahead_ms);
+        let record = NewRecord { timestamp_ms, ..NewRecord::default() };
+        self.cluster.produce(Topic::Claims, 0, record);
+    }
+}

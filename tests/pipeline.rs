@@ -1,0 +1,191 @@
+//! The worker on the in-memory broker: restarts, failed transactions, rebalances, silence.
+//!
+//! Whatever happens on the way, the committed alerts must be those of a bounded replay of the
+//! logs with the recorded decisions, byte for byte, and a prefix of them at every moment.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod fleet;
+
+use fleet::{Fleet, FleetConfig};
+use odrwatch::domain::event::Topic;
+use odrwatch::pipeline::worker::StartRule;
+use odrwatch::testing::{CommitFault, TransactionEnd};
+
+#[test]
+fn committed_alerts_are_those_of_a_replay_of_the_logs() {
+    for seed in 0..40 {
+        let mut fleet = Fleet::new(FleetConfig::new(seed));
+        fleet.join("a", 0);
+        fleet.feed_all();
+        fleet.run_until_quiet();
+        fleet.check();
+        assert!(seed > 0 || fleet.committed_alerts() > 0, "seed 0 shows alerts");
+    }
+}
+
+#[test]
+fn a_crash_at_any_turn_loses_and_doubles_nothing() {
+    for seed in 0..40 {
+        let mut fleet = Fleet::new(FleetConfig::new(seed));
+        fleet.join("a", 0);
+        for _ in 0..6 {
+            fleet.feed_some();
+            fleet.run_turns(5);
+            fleet.crash("a", 0);
+            fleet.join("a", 0);
+            fleet.check_prefix();
+        }
+        fleet.feed_all();
+        fleet.run_until_quiet();
+        fleet.check();
+    }
+}
+
+#[test]
+fn a_failed_transaction_at_any_stage_is_made_again_whole() {
+    let faults = [
+        CommitFault::NotCommitted { stage: "begin" },
+        CommitFault::NotCommitted { stage: "send" },
+        CommitFault::NotCommitted { stage: "offsets" },
+        CommitFault::NotCommitted { stage: "flush" },
+        CommitFault::NotCommitted { stage: "commit" },
+        CommitFault::AnswerLost,
+        CommitFault::LeftOpen,
+    ];
+    for (seed, fault) in (0..).zip(faults.into_iter().cycle().take(42)) {
+        let mut fleet = Fleet::new(FleetConfig::new(seed));
+        fleet.join("a", 0);
+        for _ in 0..4 {
+            fleet.feed_some();
+            fleet.cluster.fail_next_commit(fault);
+            fleet.run_turns(30);
+            fleet.cluster.end_open_commits(TransactionEnd::Abort);
+            fleet.check_prefix();
+        }
+        fleet.feed_all();
+        fleet.run_until_quiet();
+        fleet.check();
+    }
+}
+
+#[test]
+fn joins_and_leaves_in_the_middle_change_nothing() {
+    for seed in 0..30 {
+        let mut fleet = Fleet::new(FleetConfig { partitions: 4, ..FleetConfig::new(seed) });
+        fleet.join("a", 0);
+        fleet.feed_some();
+        fleet.run_turns(20);
+        fleet.join("a", 1);
+        fleet.feed_some();
+        fleet.run_turns(40);
+        fleet.join("b", 0);
+        fleet.feed_some();
+        fleet.run_turns(40);
+        fleet.check_prefix();
+        fleet.leave("a", 1);
+        fleet.feed_some();
+        fleet.run_turns(40);
+        fleet.crash("b", 0);
+        fleet.cluster.kick("b", 0);
+        fleet.feed_all();
+        fleet.run_until_quiet();
+        fleet.check();
+    }
+}
+
+#[test]
+fn a_live_start_is_decided_once_and_raises_what_is_up_as_initial() {
+    let mut seen = 0;
+    for seed in 0..40 {
+        let config = FleetConfig { start: StartRule::Live, ..FleetConfig::new(seed) };
+        let mut fleet = Fleet::new(config);
+        fleet.feed_some();
+        fleet.feed_some();
+        fleet.join("a", 0);
+        fleet.run_turns(200);
+        fleet.crash("a", 0);
+        fleet.join("a", 0);
+        fleet.feed_all();
+        fleet.run_until_quiet();
+        fleet.check();
+        seen += fleet.alert_lines().matches("\"initial\":true").count();
+    }
+    assert!(seen > 0, "some levels were up when alerting began");
+}
+
+#[test]
+fn an_alert_does_not_wait_for_silent_topics() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    let at = fleet.now_ms();
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.run_for(7_500);
+    assert_eq!(fleet.committed_alerts(), 1, "the warning of {at}");
+    fleet.check();
+}
+
+#[test]
+fn a_stopped_broker_makes_nothing_look_idle() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.run_turns(2);
+    fleet.cluster.stop();
+    fleet.run_for(6_000);
+    assert_eq!(fleet.decisions(), 0);
+    fleet.cluster.start();
+    // Written before, seen only now: had the topic been called idle, this would come too late.
+    fleet.run_for(9_000);
+    assert_eq!(fleet.committed_alerts(), 1);
+    fleet.check();
+}
+
+#[test]
+fn dead_letters_tombstones_and_aborted_transactions_hold_nobody_back() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    for _ in 0..30 {
+        fleet.produce_raw(Topic::Claims, Some(b"{not json".to_vec()));
+        fleet.produce_raw(Topic::Feedback, None);
+        fleet.produce_aborted(Topic::Chargebacks);
+        fleet.run_for(300);
+    }
+    assert_eq!(fleet.committed_alerts(), 1);
+    fleet.run_for(10_000);
+    fleet.check();
+}
+
+#[test]
+fn a_timestamp_from_the_future_is_given_the_clock_s_time_once() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    fleet.produce_ahead(3_000_000);
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.run_turns(10);
+    fleet.crash("a", 0);
+    fleet.join("a", 0);
+    fleet.run_for(20_000);
+    assert_eq!(fleet.committed_alerts(), 1, "the far timestamp froze nothing");
+    fleet.check();
+}
+
+#[test]
+fn a_clock_that_is_off_decides_nothing() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    fleet.set_skew_ms(6_000);
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.run_for(30_000);
+    assert_eq!(fleet.committed_alerts(), 0);
+    fleet.set_skew_ms(0);
+    fleet.run_for(30_000);
+    assert_eq!(fleet.committed_alerts(), 1);
+    fleet.check();
+}
