@@ -14,17 +14,16 @@ use crate::wire::time::{day, instant};
 /// How many of an alert's new defects its reason names.
 const NAMED_DEFECTS: usize = 2;
 
-/// A percentage from millionths: two decimals, or up to four where they are needed.
+/// A percentage from millionths, cut off after two decimals; after four where two would show a
+/// whole percentage that it is not, as a limit may be.
 #[must_use]
 pub fn percent(millionths: u64) -> String {
     let (whole, rest) = (millionths / 10_000, millionths % 10_000);
-    let mut text = format!("{whole}.{rest:04}");
-    for _ in 0..2 {
-        if text.ends_with('0') {
-            text.pop();
-        }
+    if (1..100).contains(&rest) {
+        format!("{whole}.{rest:04} %")
+    } else {
+        format!("{whole}.{:02} %", rest / 100)
     }
-    text + " %"
 }
 
 /// A rate as a fraction and a percentage.
@@ -188,15 +187,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentage_has_the_decimals_that_it_needs() {
+    fn a_percentage_above_a_limit_does_not_look_like_the_limit() {
         for (millionths, text) in [
             (0, "0.00 %"),
             (10_000, "1.00 %"),
             (12_500, "1.25 %"),
             (10_042, "1.0042 %"),
-            (33_333, "3.3333 %"),
+            (33_333, "3.33 %"),
             (10_100, "1.01 %"),
-            (10_010, "1.001 %"),
+            (10_010, "1.0010 %"),
+            (9_999, "0.99 %"),
             (1_000_000, "100.00 %"),
         ] {
             assert_eq!(percent(millionths), text);

@@ -60,7 +60,8 @@ fn planned(plans: &[TopicPlan]) -> String {
         };
         let settings: Vec<_> =
             plan.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let settings = if plan.state == TopicState::Exists { String::new() } else { settings.join(" ") };
+        let settings =
+            if plan.state == TopicState::Exists { String::new() } else { settings.join(" ") };
         let partitions = match plan.state {
             TopicState::Exists => String::new(),
             _ => plan.partitions.to_string(),

@@ -24,5 +24,8 @@ pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
 pub mod shard;
+mod tell;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod window;

@@ -4,9 +4,12 @@
 
 mod command;
 mod hostile;
+mod kafka;
 mod market;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod reference;
 mod replay;
+#[path = "../support/mod.rs"]
+mod support;
 mod texts;

@@ -150,9 +150,7 @@ pub fn market() -> Vec<Record> {
         });
         add(0, second, second, Some(order));
     }
-    let feedback = |status: &str| {
-        json!({"seller_id": "S1", "order_id": "302-0000000-0000001", "rating": 1, "status": status})
-    };
+    let feedback = |status: &str| json!({"seller_id": "S1", "order_id": "302-0000000-0000001", "rating": 1, "status": status});
     let claim = json!({"seller_id": "S1", "order_id": "302-0000000-0000002", "claim_id": "C",
                        "status": "filed"});
     add(1, 0, 20, Some(feedback("posted")));

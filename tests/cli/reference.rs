@@ -78,9 +78,8 @@ fn files_give_what_the_reference_gives_however_they_are_split() {
         assert!(records.len() > 200, "{}", records.len());
         let expected = Files::expected(&oracle::run(&config, &records));
         let directory = tempfile::tempdir().unwrap();
-        let place_of = |record: &Record| {
-            record.topic * 3 + usize::try_from(record.partition).unwrap()
-        };
+        let place_of =
+            |record: &Record| record.topic * 3 + usize::try_from(record.partition).unwrap();
         let mut splits = [
             ("one file", split_by(&records, |_, _| 0)),
             ("by topic", split_by(&records, |_, record| record.topic)),

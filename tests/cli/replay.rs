@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::command::{run, run_with, text};
-use crate::market::{Files, kcat, lines, market, replayed, rpk};
+use crate::market::{Files, NAMES, kcat, lines, market, replayed, rpk};
 use crate::oracle;
 
 /// What can be counted on ten fingers.
@@ -15,9 +15,8 @@ fn check_by_hand(files: &Files) {
     let told: Vec<String> = alerts
         .iter()
         .map(|alert| {
-            let names = ["kind", "state", "boundary", "seller_id"].map(|name| {
-                alert[name].as_str().unwrap().to_owned()
-            });
+            let names = ["kind", "state", "boundary", "seller_id"]
+                .map(|name| alert[name].as_str().unwrap().to_owned());
             let numbers = ["seq", "defective_orders", "provisional_only", "orders"];
             let numbers = numbers.map(|name| alert[name].to_string());
             format!("{} {}", names.join(" "), numbers.join(" "))
@@ -103,7 +102,7 @@ fn the_json_object_has_the_shapes_of_the_outputs() {
     let (files, ran) = replayed(&["--format", "json", text(&path)]);
     assert_eq!(ran.out.lines().count(), 1);
     let found: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(found["records"].to_string() + "\n", files.outcomes.replace("\\", ""));
+    assert!(ran.out.contains(&format!("\"records\":{},", files.outcomes.trim_end())));
     assert_eq!(found["alerts"]["critical"], json!({"raised":1,"cleared":1,"ongoing":0,"up":0}));
     let latest: Vec<Value> =
         files.alerts.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -136,12 +135,13 @@ fn recorded_decisions_hold_from_lines_and_from_the_progress_topic() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("all.jsonl"), lines(&market(), kcat)).unwrap();
+    let partitions =
+        NAMES.map(|topic| json!({"topic": topic, "next_offset": 0, "watermark_ms": null}));
     let progress = json!({
         "version": 1, "n": 1, "shard": 0, "from": [0, 0, 0, 0], "boundary": null,
         "boundary_ms": 5000, "seq": 0, "outputs_written": 0, "engine": "odrwatch/1",
         "policy": "p", "owner": null, "snapshot": null, "digest": "0".repeat(32),
-        "partitions": ["orders", "feedback", "claims", "chargebacks"]
-            .map(|topic| json!({"topic": topic, "next_offset": 0, "watermark_ms": null})),
+        "partitions": partitions,
         "decisions": [{"shard": 0, "alerts_from": 353_514_249}],
     });
     let progress = json!({"topic": "odr-progress", "partition": 0, "offset": 3, "ts": 1,
@@ -210,7 +210,9 @@ fn what_a_replay_cannot_follow_is_refused_with_file_and_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("f.jsonl");
     let line = |partition: u32, offset: i64, ts: i64| {
-        format!("{{\"topic\":\"orders\",\"partition\":{partition},\"offset\":{offset},\"ts\":{ts}}}\n")
+        format!(
+            "{{\"topic\":\"orders\",\"partition\":{partition},\"offset\":{offset},\"ts\":{ts}}}\n"
+        )
     };
     for (second, partitions, part) in [
         (line(0, 4, 1), "1", "offset 4 comes after offset 5"),

@@ -33,8 +33,12 @@ fn each_kind_of_failure_ends_with_its_own_code_and_tells_it_once() {
         (&["replay", "/"], 69, "cannot read /: "),
         (&["replay", "--out", "/proc/x", "/dev/null"], 69, "cannot make /proc/x"),
         (&["replay", "--policy", "/nowhere/p", "/dev/null"], 78, "/nowhere/p"),
-        (&["replay", "--set", "max_acounts=1", "/dev/null"], 78, "did you mean engine.max_accounts"),
-        (&["validate", "--set", "kafka.group=a b"], 78, "kafka.group"),
+        (
+            &["replay", "--set", "max_acounts=1", "/dev/null"],
+            78,
+            "did you mean engine.max_accounts",
+        ),
+        (&["validate", "--set", "kafka.group=a b"], 78, "which is no usable name"),
     ] {
         let ran = run(args);
         assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
@@ -82,8 +86,7 @@ fn validate_without_the_environment_reads_no_secret_and_asks_no_broker() {
 #[test]
 fn schemas_are_json_schemas() {
     for name in ["config", "events", "alerts"] {
-        let schema: serde_json::Value =
-            serde_json::from_str(&done(&["schema", name]).out).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(&done(&["schema", name]).out).unwrap();
         assert!(jsonschema::meta::is_valid(&schema), "{name}");
     }
 }

@@ -1,7 +1,6 @@
 //! Transactions: what becomes visible, once, with its offsets; and what never does.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use odrwatch::domain::ids::ShardNo;
 use odrwatch::pipeline::ports::{

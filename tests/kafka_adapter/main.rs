@@ -9,5 +9,4 @@ mod cluster;
 mod commits;
 mod ends;
 mod group;
-mod measure;
 mod topics;

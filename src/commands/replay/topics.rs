@@ -56,13 +56,15 @@ pub fn replay(
 fn recorded(kafka: &KafkaConfig, config: &Config) -> Result<Vec<DecisionLine>, Failure> {
     let mut decisions = Vec::new();
     let mut unusable = None;
-    let read = kafka::read_progress_topic(kafka, &mut |_, value| {
-        match decisions::of_progress(value, config.engine.boundary, &mut decisions) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(failure) => {
-                unusable = Some(failure.during(kafka.topics.progress.clone()));
-                ControlFlow::Break(())
-            }
+    let read = kafka::read_progress_topic(kafka, &mut |_, value| match decisions::of_progress(
+        value,
+        config.engine.boundary,
+        &mut decisions,
+    ) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(failure) => {
+            unusable = Some(failure.during(kafka.topics.progress.clone()));
+            ControlFlow::Break(())
         }
     });
     match (read, unusable) {

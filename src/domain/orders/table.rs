@@ -5,8 +5,8 @@
 //! ```
 //!
 //! One `hashbrown` table of this size would double: half of it empty, and seconds of pause. Here a
-//! segment grows by one sub-table (by 7 to 12 per cent) when one of its sub-tables is full, and only
-//! that segment is rebuilt; from 15 it goes to 8 of double the size. So the fill stays between
+//! segment grows by one sub-table (by 7 to 12 per cent) when one of its sub-tables is full, and
+//! only that segment is rebuilt; from 15 it goes to 8 of double the size. So the fill stays between
 //! about three quarters and 7/8, at any number of orders, and a pause is as short as one segment.
 //!
 //! Invariant I-6: a sub-table is never asked to grow by itself.
@@ -169,5 +169,28 @@ impl Segment {
         }
         self.parts = filled;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i_6_sub_tables_keep_the_capacity_that_their_segment_gave_them() {
+        let mut table = SegmentedTable::new();
+        let hash = |entry: &Entry| entry.key().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        for key in 0..300_000 {
+            let entry = Entry::new(key, key % 54, key);
+            table.insert(hash(&entry), entry, hash);
+        }
+        assert_eq!(table.len(), 300_000);
+        for segment in &table.segments {
+            assert!((LEAST_PARTS..=MOST_PARTS).contains(&segment.parts.len()));
+            for part in &segment.parts {
+                assert_eq!(part.capacity(), capacity_of(segment.buckets));
+                assert!(part.len() <= part.capacity());
+            }
+        }
     }
 }

@@ -1,0 +1,154 @@
+//! What a shard tells of itself: sizes, bands, totals. Reads only.
+
+use super::boundary::Waiting;
+use super::effects::{Counts, Total};
+use super::event::Topic;
+use super::policy::{Scope, View};
+use super::shard::Shard;
+use super::window::AccountNo;
+
+/// How many accounts are in which band, over the live view and both channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bands {
+    /// Below the warning threshold with room left.
+    pub good: u64,
+    /// Not above the warning threshold, but one more defective order would be.
+    pub watch: u64,
+    /// Above the warning threshold.
+    pub warning: u64,
+    /// Above the critical threshold.
+    pub critical: u64,
+    /// No rate.
+    pub none: u64,
+}
+
+/// What a shard holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Orders.
+    pub orders: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Defects that wait for their order.
+    pub orphans: usize,
+    /// Records that wait for their boundary.
+    pub pending: usize,
+}
+
+impl Shard {
+    /// What the shard holds.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            orders: self.book.orders.len(),
+            accounts: self.book.accounts.len(),
+            orphans: self.book.defects.orphans(),
+            pending: self.inbox.waiting_records(),
+        }
+    }
+
+    /// Bytes held: by the order index alone, and in all (about).
+    #[must_use]
+    pub fn bytes(&self) -> (usize, usize) {
+        let index = self.book.orders.bytes();
+        let pending = self.inbox.waiting_records() * size_of::<Waiting>();
+        let rest = self.book.accounts.bytes()
+            + self.book.defects.bytes()
+            + self.book.odd_ids.bytes()
+            + pending;
+        (index, index + rest)
+    }
+
+    /// The accounts by band.
+    #[must_use]
+    pub fn bands(&self) -> Bands {
+        let mut bands = Bands::default();
+        let policy = &self.book.policy;
+        for (_, account) in self.book.accounts.iter() {
+            let rate = account.counts(View::Live, Scope::All).rate();
+            let above = |threshold: super::policy::Threshold| {
+                rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders)
+            };
+            let warning = policy.warning;
+            let band = if rate.orders < policy.min_orders {
+                &mut bands.none
+            } else if above(policy.critical) {
+                &mut bands.critical
+            } else if above(warning) {
+                &mut bands.warning
+            } else if rate.defective > 0
+                && rate.headroom(warning.raise_bp, warning.min_defects).defects_left == 0
+            {
+                &mut bands.watch
+            } else {
+                &mut bands.good
+            };
+            *band += 1;
+        }
+        bands
+    }
+
+    /// Alerts that are up, by kind.
+    #[must_use]
+    pub fn active_alerts(&self) -> [u64; 3] {
+        let mut active = [0; 3];
+        for (_, account) in self.book.accounts.iter() {
+            for (kind, bits) in active.iter_mut().zip([0, 6, 12]) {
+                *kind += u64::from((account.levels.bits() >> bits & 63).count_ones());
+            }
+        }
+        active
+    }
+
+    /// The numbers of every account, scope and view that has orders, in the order of names.
+    #[must_use]
+    pub fn totals(&self) -> Vec<Total> {
+        let Some(as_of) = self.book.as_of else { return Vec::new() };
+        let mut numbers: Vec<AccountNo> =
+            self.book.accounts.iter().map(|(number, _)| number).collect();
+        self.book.accounts.sort(&mut numbers);
+        let mut totals = Vec::new();
+        for number in numbers {
+            let (seller_id, marketplace_id) = self.book.accounts.name(number);
+            for scope in Scope::ALL {
+                for view in View::ALL {
+                    let counts = self.book.accounts.get(number).counts(view, scope);
+                    if counts.orders == 0 {
+                        continue;
+                    }
+                    totals.push(Total {
+                        seller_id: seller_id.into(),
+                        marketplace_id: marketplace_id.into(),
+                        scope,
+                        view,
+                        as_of,
+                        counts,
+                    });
+                }
+            }
+        }
+        totals
+    }
+
+    /// The numbers of one account in the live view, for tests and queries; `None` if unknown.
+    #[must_use]
+    pub fn counts_of(
+        &self,
+        seller: &str,
+        marketplace: &str,
+        view: View,
+        scope: Scope,
+    ) -> Option<Counts> {
+        let accounts = &self.book.accounts;
+        accounts
+            .iter()
+            .find(|(number, _)| accounts.name(*number) == (seller, marketplace))
+            .map(|(_, account)| account.counts(view, scope))
+    }
+
+    /// Records that wait, by topic, as outcomes that are not decided.
+    #[must_use]
+    pub fn pending(&self) -> [usize; 4] {
+        Topic::ALL.map(|topic| self.inbox.waiting_of(topic))
+    }
+}
