@@ -273,8 +273,11 @@ impl Replay {
 
     /// The first boundary of any record or closing decision.
     fn first_boundary(&self) -> Option<Boundary> {
-        let records = self.shards.values().filter_map(|of| of.records.map(|(first, _)| first));
-        records.chain(self.closings()).min()
+        self.shards
+            .values()
+            .flat_map(|of| [of.records.map(|(first, _)| first), of.recorded.first_closing()])
+            .flatten()
+            .min()
     }
 
     /// The boundary that the replay ends with; `None` if no record has any time.
@@ -282,16 +285,13 @@ impl Replay {
         if self.until.is_some() {
             return self.until;
         }
-        let records = self.shards.values().filter_map(|of| of.records.map(|(_, last)| last));
-        records.chain(self.closings()).max()
-    }
-
-    /// The boundaries closed by decision, also those of shards that have no record at all.
-    fn closings(&self) -> impl Iterator<Item = Boundary> {
-        self.decisions.iter().filter_map(|decision| match decision {
+        // Also of shards that have no record at all.
+        let closings = self.decisions.iter().filter_map(|decision| match decision {
             DecisionLine::Closing { boundary, .. } => Some(*boundary),
             DecisionLine::RecordTime { .. } | DecisionLine::AlertsFrom { .. } => None,
-        })
+        });
+        let records = self.shards.values().filter_map(|of| of.records.map(|(_, last)| last));
+        records.chain(closings).max()
     }
 
     fn output(self) -> Output {
@@ -326,6 +326,7 @@ impl ReplayShard {
         let is_untimed = self.shard.closed().is_none()
             && self.shard.inbox().has_unplaced()
             && self.shard.next_effect().is_none();
+        let first = self.recorded.first_closing().or(first);
         if let Some(first) = first.filter(|first| is_untimed && *first <= last) {
             self.shard.close(first, &mut self.effects)?;
         }
