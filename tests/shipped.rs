@@ -328,3 +328,10 @@ fn the_words_of_an_alert_are_those_of_the_code() {
     assert_eq!(words("/properties/defects/items/properties/kind/enum"), kinds);
     assert_eq!(words("/properties/by_kind/required"), kinds);
 }
+
+#[test]
+fn the_configuration_refuses_every_property_that_the_adapter_owns() {
+    for (name, _) in odrwatch::kafka::OWNED_PROPERTIES {
+        assert!(odrwatch::config::owned_property(name).is_some(), "{name} is not refused");
+    }
+}

@@ -175,6 +175,17 @@ pub const OWNED_PROPERTIES: &[OwnedProperty] = &[
         None,
     ),
     owned("check.crcs", "a damaged record must not be counted", None),
+    owned("group.remote.assignor", "the assignment needs the classic protocol", None),
+    owned("offset.store.method", "offsets are committed with their results", None),
+    owned("enable.gapless.guarantee", "it makes errors fatal that a restart cures", None),
+    owned("acks", "transactions need all replicas", None),
+    owned("request.required.acks", "transactions need all replicas", None),
+    owned("batch.size", "it follows from the output topics' max.message.bytes", None),
+    owned("message.max.bytes", "it follows from the output topics' max.message.bytes", None),
+    owned("message.copy.max.bytes", "records are always copied", None),
+    owned("queue.buffering.max.messages", "a transaction is bounded by the engine", None),
+    owned("delivery.report.only.error", "the reports carry the broker's clock", None),
+    owned("log.queue", "the client's log lines go to odrwatch's own log", None),
 ];
 
 /// Why a property may not be stated, if so.

@@ -44,8 +44,7 @@ impl Shard {
             self.step_levels(*number, mode, &mut changed, effects);
         }
         let as_of = self.book.calendar().as_of;
-        let is_last = self.book.policy.time_zone.end_of(as_of) <= boundary.ms(self.length);
-        let ends_cycle = is_last && self.ends_cycle(as_of);
+        let ends_cycle = self.cycle_end(as_of) == boundary.ms(self.length);
         let mut all = Vec::new();
         if ends_cycle || mode == Mode::Start {
             all.extend(self.book.accounts.iter().map(|(number, _)| number));

@@ -245,12 +245,10 @@ impl Shard {
         let waiting = self.inbox.first_waiting();
         let Some(closed) = self.closed else { return waiting };
         let as_of = self.book.as_of?;
-        let day_end = self.book.policy.time_zone.end_of(as_of);
+        let day_end = self.book.policy.time_zone.end_of_from(as_of, closed.ms(self.length));
         let slide = Boundary::of_watermark(RecordTime::from_ms(day_end), self.length);
-        let cycle = self
-            .ends_cycle(as_of)
-            .then(|| Boundary::at_or_after(day_end, self.length))
-            .filter(|boundary| *boundary > closed);
+        let cycle = Boundary::at_or_after(self.cycle_end(as_of), self.length);
+        let cycle = Some(cycle).filter(|boundary| *boundary > closed);
         let start = match self.alerting {
             Alerting::Waiting(start) => start.filter(|boundary| *boundary > closed),
             Alerting::On => None,
@@ -259,9 +257,11 @@ impl Shard {
         [waiting, Some(slide), cycle, start, status].into_iter().flatten().min()
     }
 
-    pub(crate) fn ends_cycle(&self, day: Day) -> bool {
+    /// The instant, in ms, at which the cycle of a day ends: the first one after its last day, even
+    /// where the zone left that day out.
+    pub(crate) fn cycle_end(&self, day: Day) -> i64 {
         let policy = &self.book.policy;
-        policy.cycle_of(day) != policy.cycle_of(day.plus(1))
+        policy.time_zone.end_of(policy.cycle_days_of(day).1)
     }
 
     /// The next boundary that can close: it has an effect and all watermarks have reached it.

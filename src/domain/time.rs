@@ -150,10 +150,17 @@ impl Zone {
     /// The first instant, in ms, at which the date is later than `day`.
     #[must_use]
     pub fn end_of(&self, day: Day) -> i64 {
+        self.end_of_from(day, i64::MIN)
+    }
+
+    /// The first instant from `from_ms` on at which the date is later than `day`. Where clocks go
+    /// back over midnight, a date begins twice, and the first time may lie behind.
+    #[must_use]
+    pub fn end_of_from(&self, day: Day, from_ms: i64) -> i64 {
         let local_end = (i64::from(day.number()) + 1) * DAY_MS;
         for (index, (from, offset)) in self.offsets.iter().enumerate() {
             let until = self.offsets.get(index + 1).map_or(i64::MAX, |(next, _)| *next);
-            let candidate = (local_end - offset).max(*from);
+            let candidate = (local_end - offset).max(*from).max(from_ms);
             if candidate < until {
                 return candidate;
             }
@@ -271,6 +278,20 @@ mod tests {
             assert_eq!(Day::of(end - 1, &zone), Day(day));
             assert_eq!(Day::of(end, &zone), Day(day + 1));
         }
+    }
+
+    #[test]
+    fn a_date_that_begins_twice_is_found_from_either_side() {
+        // Clocks at -2 h go back by an hour a minute into day 10: that minute comes twice.
+        let (hour, minute) = (3_600_000, 60_000);
+        let first = 10 * DAY_MS + 2 * hour;
+        let zone =
+            Zone::from_transitions("Test/Zone", -2 * hour, &[(first + minute, -3 * hour)]).unwrap();
+        assert_eq!(zone.end_of(Day(9)), first);
+        assert_eq!(zone.end_of_from(Day(9), first + 1), first + 1);
+        assert_eq!(Day::of(first + minute, &zone), Day(9));
+        assert_eq!(zone.end_of_from(Day(9), first + minute), first + hour);
+        assert_eq!(zone.end_of_from(Day(10), first + minute), first + hour + DAY_MS);
     }
 
     #[test]

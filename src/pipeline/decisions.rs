@@ -17,6 +17,8 @@ pub struct Recorded {
     closings: [VecDeque<(NextOffset, Boundary)>; 4],
     times: [BTreeMap<Offset, RecordTime>; 4],
     alerts_from: Option<Boundary>,
+    /// The smallest boundary that was closed by decision.
+    first_closing: Option<Boundary>,
 }
 
 impl Recorded {
@@ -37,6 +39,8 @@ impl Recorded {
                 for idle in partitions.iter().filter(|idle| idle.partition == shard) {
                     let closings = &mut self.closings[idle.topic.index()];
                     closings.push_back((idle.next_offset, *boundary));
+                    let first = self.first_closing.unwrap_or(*boundary);
+                    self.first_closing = Some(first.min(*boundary));
                 }
             }
             DecisionLine::RecordTime { topic, partition, offset, record_time } => {
@@ -58,6 +62,12 @@ impl Recorded {
     #[must_use]
     pub const fn alerts_from(&self) -> Option<Boundary> {
         self.alerts_from
+    }
+
+    /// The smallest boundary that was closed by decision.
+    #[must_use]
+    pub const fn first_closing(&self) -> Option<Boundary> {
+        self.first_closing
     }
 
     /// Applies what was decided at positions up to `next` of a partition.

@@ -128,7 +128,8 @@ struct ReplayShard {
     summary: Summary,
     dead: Vec<DeadLetter>,
     outcomes: Outcomes,
-    last_record: Option<Boundary>,
+    /// The boundaries of the first and the last record that has one.
+    records: Option<(Boundary, Boundary)>,
 }
 
 /// A replay under way.
@@ -196,7 +197,9 @@ impl Replay {
             .map_err(|reached| limit(partition, reached))?;
         if let Some(watermark) = of.shard.inbox().watermark(topic) {
             let boundary = Boundary::of_watermark(watermark, self.config.shard.length);
-            of.last_record = of.last_record.max(Some(boundary));
+            let first = of.records.map_or(boundary, |(first, _)| first.min(boundary));
+            let last = of.records.map_or(boundary, |(_, last)| last.max(boundary));
+            of.records = Some((first, last));
         }
         while let Some(boundary) = of
             .shard
@@ -245,7 +248,7 @@ impl Replay {
             summary: Summary::default(),
             dead: Vec::new(),
             outcomes: Outcomes::default(),
-            last_record: None,
+            records: None,
         })
     }
 
@@ -256,15 +259,25 @@ impl Replay {
     pub fn finish(mut self) -> Result<Output, ReplayError> {
         let last = self.last_boundary();
         self.last = last;
+        let first = self.first_boundary();
         for (partition, of) in &mut self.shards {
             for topic in Topic::ALL {
                 of.recorded.apply_rest(&mut of.shard, topic);
                 of.shard.finish(topic);
             }
             let Some(last) = last else { continue };
-            of.end(last).map_err(|reached| limit(*partition, reached))?;
+            of.end(first, last).map_err(|reached| limit(*partition, reached))?;
         }
         Ok(self.output())
+    }
+
+    /// The first boundary of any record or closing decision.
+    fn first_boundary(&self) -> Option<Boundary> {
+        self.shards
+            .values()
+            .flat_map(|of| [of.records.map(|(first, _)| first), of.recorded.first_closing()])
+            .flatten()
+            .min()
     }
 
     /// The boundary that the replay ends with; `None` if no record has any time.
@@ -277,7 +290,8 @@ impl Replay {
             DecisionLine::Closing { boundary, .. } => Some(*boundary),
             DecisionLine::RecordTime { .. } | DecisionLine::AlertsFrom { .. } => None,
         });
-        self.shards.values().filter_map(|of| of.last_record).chain(closings).max()
+        let records = self.shards.values().filter_map(|of| of.records.map(|(_, last)| last));
+        records.chain(closings).max()
     }
 
     fn output(self) -> Output {
@@ -306,14 +320,15 @@ impl Replay {
 }
 
 impl ReplayShard {
-    /// Closes what is left up to the last boundary of the replay.
-    fn end(&mut self, last: Boundary) -> Result<(), LimitReached> {
-        if self.shard.closed().is_none()
+    /// Closes what is left up to the last boundary of the replay. Records without a time, in a
+    /// shard that has none with one, end with the first boundary of any shard.
+    fn end(&mut self, first: Option<Boundary>, last: Boundary) -> Result<(), LimitReached> {
+        let is_untimed = self.shard.closed().is_none()
             && self.shard.inbox().has_unplaced()
-            && self.shard.next_effect().is_none()
-        {
-            // Records without a time, and nothing with one: they end with the replay.
-            self.shard.close(last, &mut self.effects)?;
+            && self.shard.next_effect().is_none();
+        let first = self.recorded.first_closing().or(first);
+        if let Some(first) = first.filter(|first| is_untimed && *first <= last) {
+            self.shard.close(first, &mut self.effects)?;
         }
         while let Some(next) = self.shard.next_effect().filter(|next| *next <= last) {
             self.shard.close(next, &mut self.effects)?;
@@ -338,4 +353,48 @@ impl ReplayShard {
 
 fn limit(shard: ShardNo, reached: LimitReached) -> ReplayError {
     ReplayError::Limit { shard, key: reached.key, limit: reached.limit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::Policy;
+    use crate::domain::time::BoundaryLength;
+    use crate::wire::partition::Partitioner;
+
+    /// A shard's only record has no time; another shard's first boundary ends at 10 s.
+    fn outcomes(until_ms: Option<i64>) -> String {
+        let config = ReplayConfig {
+            shard: ShardConfig {
+                shard: ShardNo::new(0),
+                policy: Policy::default(),
+                length: BoundaryLength::from_ms(5000).unwrap(),
+                future_days: 3,
+                limits: Limits::default(),
+                start: AlertingStart::Earliest,
+                statuses: false,
+                hash_seed: 1,
+                first: [NextOffset::stated(0); 4],
+            },
+            input: input::Limits {
+                partitioner: Partitioner::Off,
+                ..input::Limits::with_partitions(2)
+            },
+            until_ms,
+            needs_recorded_start: false,
+        };
+        let mut replay = Replay::new(config, Vec::new());
+        let (first, second) = (ShardNo::new(0), ShardNo::new(1));
+        replay.push(Topic::Orders, first, Offset::new(0), None, Some(b"x")).unwrap();
+        replay.push(Topic::Orders, second, Offset::new(0), Some(7000), None).unwrap();
+        let output = replay.finish().unwrap();
+        String::from_utf8(output.outcomes).unwrap()
+    }
+
+    #[test]
+    fn records_without_any_time_end_with_the_first_boundary_or_are_pending_before_it() {
+        assert!(outcomes(None).contains(r#""orders":{"tombstone":1,"dead":1}"#));
+        assert!(outcomes(Some(10_000)).contains(r#""orders":{"tombstone":1,"dead":1}"#));
+        assert!(outcomes(Some(9_999)).contains(r#""orders":{"pending":2}"#));
+    }
 }
