@@ -134,7 +134,7 @@ mod tests {
         let mut stream: &[u8] = b"some text";
         let mut file = spooled(&mut stream).unwrap();
         let mut content = Vec::new();
-        file.read_to_end(&mut content).unwrap();
+        io::copy(&mut file, &mut content).unwrap();
         assert_eq!(content, b"some text");
         let mine = format!(".odrwatch-{}-", std::process::id());
         let left = fs::read_dir(std::env::temp_dir()).unwrap().filter(|entry| {

@@ -20,8 +20,8 @@ pub struct Lines<R> {
     reader: BufReader<R>,
     text: Vec<u8>,
     /// The line that the present record begins on.
-    begins_on: u64,
-    read_lines: u64,
+    first: u64,
+    last_read: u64,
     bytes: u64,
 }
 
@@ -32,8 +32,8 @@ impl<R: Read> Lines<R> {
             name: name.to_owned(),
             reader: BufReader::with_capacity(BUFFER_BYTES, file),
             text: Vec::new(),
-            begins_on: 0,
-            read_lines: 0,
+            first: 0,
+            last_read: 0,
             bytes: 0,
         }
     }
@@ -45,7 +45,7 @@ impl<R: Read> Lines<R> {
             if self.append_line()? == 0 {
                 return Ok(false);
             }
-            self.begins_on = self.read_lines;
+            self.first = self.last_read;
             match self.text.trim_ascii() {
                 b"" => {}
                 b"{" => return self.append_object(),
@@ -61,7 +61,7 @@ impl<R: Read> Lines<R> {
 
     /// Where the present record is, as `file:line`.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.name, self.begins_on)
+        format!("{}:{}", self.name, self.first)
     }
 
     /// Bytes read up to the end of the present record.
@@ -78,7 +78,7 @@ impl<R: Read> Lines<R> {
         if bytes == room {
             return Err(io::Error::other("a record is longer than 512 MiB"));
         }
-        self.read_lines += u64::from(read > 0);
+        self.last_read += u64::from(read > 0);
         Ok(read)
     }
 
