@@ -6,6 +6,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
+use clap::ColorChoice;
+
 use super::args::{ConfigArgs, GlobalArgs};
 use super::exit::ExitCode;
 use super::failure::Failure;
@@ -13,7 +15,7 @@ use crate::config::{self, Config, EngineConfig, LogConfig, LogFormat, Partitione
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
-use crate::telemetry::logging;
+use crate::telemetry::logging::{self, Colours};
 use crate::wire::{input, partition};
 
 /// The sources of the configuration that a command line names.
@@ -41,7 +43,13 @@ pub fn start_logs(global: &GlobalArgs, log: &LogConfig) -> Result<(), Failure> {
         LogFormat::Json => logging::LogFormat::Json,
     };
     let level = log.level.shifted(global.verbose, global.quiet);
-    logging::init(format, level.as_str()).map_err(|error| Failure::new(ExitCode::Software, error))
+    let colours = match global.color {
+        ColorChoice::Auto => Colours::Auto,
+        ColorChoice::Always => Colours::Always,
+        ColorChoice::Never => Colours::Never,
+    };
+    logging::init(format, colours, level.as_str())
+        .map_err(|error| Failure::new(ExitCode::Software, error))
 }
 
 /// The shards' configuration. Number and first offsets are set where a shard is opened; alerts
