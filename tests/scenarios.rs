@@ -37,9 +37,9 @@
 //! is `o1`, `o1..o9` or a list of these with commas. An event happens when it is recorded, and an
 //! order is bought when it happens, unless a field says otherwise: `event=TIME` (`none` leaves it
 //! out), `bought=TIME`, and any other field by its own name, with `by=` for `funded_by` and `id=`
-//! for the claim's or chargeback's id; `NAME=text:...` is a string as it stands, `NAME=json:...` any
-//! JSON without spaces. `p=N` puts the record into that partition instead of its
-//! seller's, `offset=N` gives it that offset.
+//! for the claim's or chargeback's id; `NAME=text:...` is a string as it stands, `NAME=json:...`
+//! any JSON without spaces. `p=N` puts the record into that partition instead of its seller's,
+//! `offset=N` gives it that offset.
 //!
 //! After `->` stands what is expected: for a record `applied`, `duplicate`, `superseded`,
 //! `expired`, `tombstone`, `dead(REASON)` or `pending`, and then, each after its own `->` on this
@@ -47,14 +47,13 @@
 //!
 //! `KIND STATE ACCOUNT [SCOPE/VIEW] D/N FIELD=VALUE ...` (scope and view: `all/live`)
 //!
-//! A line that begins with a field goes on with the alert before it. A field that is not stated may be anything, but for `initial`, which is then false. Besides the
-//! names of the value's own numbers there are `before`, `official`, `mfn` and `afn` (D/N),
-//! `left` and `needed` (headroom), `kinds` (negative feedback/claim/chargeback), `window` and
-//! `cycle` (`dN..dN`), `streak`, and `defects`: the whole list in its order, `ORDER:KIND:REF`
-//! (feedback, claim, chargeback; `:REF` where there is one), with `+` in front where it is new;
-//! `defects+=` goes on with it on another line.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! A line that begins with a field goes on with the alert before it. A field that is not stated
+//! may be anything, but for `initial`, which is then false. Besides the names of the value's own
+//! numbers there are `before`, `official`, `mfn` and `afn` (D/N), `left` and `needed` (headroom),
+//! `kinds` (negative feedback/claim/chargeback), `window` and `cycle` (`dN..dN`), `streak`, and
+//! `defects`: the whole list in its order, `ORDER:KIND:REF` (feedback, claim, chargeback; `:REF`
+//! where there is one), with `+` in front where it is new; `defects+=` goes on with it on another
+//! line.
 
 use std::fs;
 use std::path::Path;
@@ -78,7 +77,7 @@ mod verify;
 /// The scenarios of one file, or of all.
 fn check(file: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let text = fs::read_to_string(folder.join(file)).unwrap();
+    let text = fs::read_to_string(folder.join(file)).expect("the table is in its folder");
     let scenarios = table::parse(file, &text);
     assert!(!scenarios.is_empty(), "{file} has no scenarios");
     let mut wrong = Vec::new();

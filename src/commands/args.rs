@@ -71,7 +71,7 @@ pub struct GlobalArgs {
     /// Log less; twice for errors only
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub quiet: u8,
-    /// Whether output is coloured
+    /// Whether log lines of text are coloured
     #[arg(
         long,
         global = true,

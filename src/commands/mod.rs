@@ -1,7 +1,8 @@
 //! The commands: one file each, behind one set of arguments and exit codes.
 //!
-//! [`start`] and `cluster` are what they begin with, [`failure`] how they fail, [`output`] and [`show`] how they
-//! print. Absent on purpose: any computation of rates or alerts, which is the engine's.
+//! [`start`] and `cluster` are what they begin with, [`failure`] how they fail, [`output`] and
+//! [`show`] how they print. Absent on purpose: any computation of rates or
+//! alerts, which is the engine's.
 
 pub mod args;
 mod cluster;

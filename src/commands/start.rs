@@ -7,6 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::IsTerminal;
 use std::time::Instant;
 
+use clap::ColorChoice;
+
 use super::args::{ConfigArgs, GlobalArgs};
 use super::exit::ExitCode;
 use super::failure::Failure;
@@ -16,7 +18,7 @@ use crate::config::{
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
-use crate::telemetry::logging;
+use crate::telemetry::logging::{self, Colours};
 use crate::wire::{input, partition};
 
 /// The sources of the configuration that a command line names.
@@ -62,7 +64,12 @@ fn init_logs(global: &GlobalArgs, log: &LogConfig, levels: &str) -> Result<(), F
         LogFormat::Text => logging::LogFormat::Text,
         LogFormat::Json => logging::LogFormat::Json,
     };
-    logging::init(format, levels).map_err(|error| Failure::new(ExitCode::Software, error))
+    let colours = match global.color {
+        ColorChoice::Auto => Colours::Auto,
+        ColorChoice::Always => Colours::Always,
+        ColorChoice::Never => Colours::Never,
+    };
+    logging::init(format, colours, levels).map_err(|error| Failure::new(ExitCode::Software, error))
 }
 
 /// The shards' configuration. Number and first offsets are set where a shard is opened; alerts

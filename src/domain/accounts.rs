@@ -112,11 +112,15 @@ impl Accounts {
 
     /// The account of a seller in a marketplace, which is made if new.
     pub(crate) fn account(&mut self, seller: SellerNo, marketplace: MarketplaceNo) -> AccountNo {
-        let held = &mut self.sellers[place(seller.0)].accounts;
+        let held = &self.sellers[place(seller.0)].accounts;
         if let Some((_, account)) = held.iter().find(|(of, _)| *of == marketplace) {
             return *account;
         }
-        let account = Some(Account::new(seller, marketplace, self.shape));
+        let mut account = Account::new(seller, marketplace, self.shape);
+        account.name_hash =
+            name_hash(&self.sellers[place(seller.0)].id, &self.marketplaces[place(marketplace.0)]);
+        let held = &mut self.sellers[place(seller.0)].accounts;
+        let account = Some(account);
         let number = if let Some(number) = self.free.pop() {
             self.accounts[number.index()] = account;
             number
@@ -190,6 +194,12 @@ impl Accounts {
             + self.accounts.iter().flatten().map(Account::bytes).sum::<usize>();
         sellers + accounts
     }
+}
+
+/// The same on every machine: it is part of the digest.
+fn name_hash(seller: &str, marketplace: &str) -> u64 {
+    let seed = xxhash_rust::xxh3::xxh3_64(marketplace.as_bytes());
+    xxhash_rust::xxh3::xxh3_64_with_seed(seller.as_bytes(), seed)
 }
 
 fn hash(text: &str, seed: u64) -> u64 {

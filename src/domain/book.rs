@@ -96,6 +96,7 @@ impl Book {
 
     fn slide(&mut self, from: Day) {
         let calendar = Calendar { policy: &self.policy, shape: self.shape, as_of: from };
+        self.changes.begin_slide();
         for (number, account) in self.accounts.iter_mut() {
             if let Some(slid) = account.slide(&calendar) {
                 self.changes.push_slide(number, slid);
@@ -122,7 +123,10 @@ impl Book {
         let accounts = &mut self.accounts;
         let (defects, odd_ids, emptied) = (&mut self.defects, &mut self.odd_ids, &mut self.emptied);
         let mut gone: Vec<(AccountNo, OrderKey)> = Vec::new();
+        // Where clocks go back over midnight, a day may end later than it first ended.
+        let surely_later_ms = zone.end_of(expired).saturating_add(super::time::DAY_MS);
         self.orders.forget(
+            surely_later_ms,
             |purchase| Day::of(purchase.ms(), zone) <= expired,
             |key, order| {
                 let account = accounts.get_mut(order.account);

@@ -7,7 +7,7 @@
 //! entry before it.
 
 use super::orders::OrderKey;
-use super::window::{AccountNo, Contribution, Slid};
+use super::window::{AccountNo, Contribution, SlidViews};
 
 #[derive(Clone, Copy, Debug)]
 struct OrderChange {
@@ -30,8 +30,10 @@ pub(crate) struct NetChange {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     orders: Vec<OrderChange>,
-    /// By account's number, ascending.
-    slides: Vec<(AccountNo, [[Slid; 2]; 2])>,
+    /// One run per day that the boundary slid; each by account's number, ascending.
+    slides: Vec<Vec<(AccountNo, SlidViews)>>,
+    /// How many runs there are; the memory of others is kept.
+    days: usize,
     /// (account, order, place in `orders`), sorted; made when first asked for.
     by_account: Vec<(AccountNo, OrderKey, u32)>,
     is_sorted: bool,
@@ -40,13 +42,23 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) fn clear(&mut self) {
         self.orders.clear();
-        self.slides.clear();
+        self.days = 0;
         self.by_account.clear();
         self.is_sorted = false;
     }
 
-    pub(crate) fn push_slide(&mut self, account: AccountNo, slid: [[Slid; 2]; 2]) {
-        self.slides.push((account, slid));
+    /// Begins the run of another day.
+    pub(crate) fn begin_slide(&mut self) {
+        if self.slides.len() == self.days {
+            self.slides.push(Vec::new());
+        }
+        self.slides[self.days].clear();
+        self.days += 1;
+    }
+
+    /// Notes what the slide of the day did to an account; accounts come in ascending order.
+    pub(crate) fn push_slide(&mut self, account: AccountNo, slid: SlidViews) {
+        self.slides[self.days - 1].push((account, slid));
     }
 
     pub(crate) fn push_order(
@@ -59,9 +71,12 @@ impl Changes {
         self.is_sorted = false;
     }
 
-    /// What the slides did to an account, by view and channel; one entry per day.
-    pub(crate) fn slides_of(&self, account: AccountNo) -> impl Iterator<Item = &[[Slid; 2]; 2]> {
-        self.slides.iter().filter(move |(of, _)| *of == account).map(|(_, slid)| slid)
+    /// What the slides did to an account, one entry per day.
+    pub(crate) fn slides_of(&self, account: AccountNo) -> impl Iterator<Item = &SlidViews> {
+        self.slides[..self.days].iter().filter_map(move |run| {
+            let place = run.binary_search_by_key(&account, |(of, _)| *of).ok()?;
+            Some(&run[place].1)
+        })
     }
 
     /// The net changes of an account's orders, by order.

@@ -10,7 +10,7 @@ use super::effects::{Alert, AlertKind, AlertState, CycleNote, Digest, Effects, S
 use super::policy::{Scope, View};
 use super::shard::{Alerting, Shard};
 use super::time::Boundary;
-use super::window::AccountNo;
+use super::window::{Account, AccountNo};
 
 /// What is about to be said.
 #[derive(Clone, Copy)]
@@ -32,38 +32,69 @@ enum Mode {
     Speaking,
 }
 
+/// A level that moved.
+#[derive(Clone, Copy)]
+struct Move {
+    subject: Subject,
+    kind: AlertKind,
+    state: AlertState,
+}
+
 impl Shard {
     /// Evaluates the touched accounts, the cycle, the start and the status records. Returns the
-    /// evaluated accounts, by name.
+    /// evaluated accounts, in no particular order.
+    ///
+    /// Levels of different accounts do not depend on each other, so only what moved is put into
+    /// the order of names: on a day's first boundary nearly all accounts are touched.
     pub(crate) fn evaluate(&mut self, boundary: Boundary, effects: &mut Effects) -> Vec<AccountNo> {
         let mode = self.mode(boundary, effects);
-        let mut touched = std::mem::take(&mut self.book.touched);
-        self.book.accounts.sort(&mut touched);
-        let mut changed = Vec::new();
+        let touched = std::mem::take(&mut self.book.touched);
+        let mut moves = Vec::new();
         for number in &touched {
-            self.step_levels(*number, mode, &mut changed, effects);
+            self.step_levels(*number, &mut moves);
         }
+        self.say_moves(&mut moves, mode, effects);
+        let mut changed: Vec<AccountNo> = moves.iter().map(|moved| moved.subject.account).collect();
         let as_of = self.book.calendar().as_of;
-        let ends_cycle = self.cycle_end(as_of) == boundary.ms(self.length);
-        let mut all = Vec::new();
-        if ends_cycle || mode == Mode::Start {
-            all.extend(self.book.accounts.iter().map(|(number, _)| number));
-            self.book.accounts.sort(&mut all);
-        }
-        if ends_cycle {
+        if self.cycle_end(as_of) == boundary.ms(self.length) {
             self.last_cycle = Some(self.book.policy.cycle_days_of(as_of));
-            for number in &all {
-                self.close_cycle(*number, mode, &mut changed, effects);
-            }
+            moves.clear();
+            self.close_cycles(&mut moves, &mut changed);
+            self.say_moves(&mut moves, mode, effects);
         }
         if mode == Mode::Start {
-            self.say_what_is_up(&all, effects);
+            self.say_what_is_up(effects);
         }
         if self.statuses && mode != Mode::Silent {
-            let dirty = if mode == Mode::Start { &all } else { &touched };
-            self.write_statuses(boundary, dirty, changed, effects);
+            if mode == Mode::Start {
+                let all: Vec<AccountNo> =
+                    self.book.accounts.iter().map(|(number, _)| number).collect();
+                self.write_statuses(boundary, &all, changed, effects);
+            } else {
+                self.write_statuses(boundary, &touched, changed, effects);
+            }
         }
         touched
+    }
+
+    /// Says what moved, by the names of accounts; what one account's moves have among themselves
+    /// is already their order.
+    fn say_moves(&mut self, moves: &mut [Move], mode: Mode, effects: &mut Effects) {
+        if mode != Mode::Speaking {
+            return;
+        }
+        let accounts = &self.book.accounts;
+        let name = |moved: &Move| accounts.name(moved.subject.account);
+        moves.sort_by(|left, right| name(left).cmp(&name(right)));
+        for moved in moves {
+            let Subject { account, scope, view } = moved.subject;
+            let cycle = match moved.kind {
+                AlertKind::RestrictionRisk => self.cycle_note(account, scope, view),
+                AlertKind::Warning | AlertKind::Critical => None,
+            };
+            let saying = Saying { kind: moved.kind, state: moved.state, initial: false, cycle };
+            self.say(moved.subject, saying, effects);
+        }
     }
 
     fn mode(&mut self, boundary: Boundary, effects: &mut Effects) -> Mode {
@@ -84,72 +115,46 @@ impl Shard {
         }
     }
 
-    fn subjects(&self) -> impl Iterator<Item = (Scope, View)> + use<> {
-        let views = self.book.policy.views.clone();
-        let scopes = self.book.policy.scopes.clone();
-        scopes.into_iter().flat_map(move |scope| {
-            let views = views.clone();
-            views.into_iter().map(move |view| (scope, view))
-        })
-    }
-
-    fn step_levels(
-        &mut self,
-        number: AccountNo,
-        mode: Mode,
-        changed: &mut Vec<AccountNo>,
-        effects: &mut Effects,
-    ) {
-        for scope_at in 0..self.book.policy.scopes.len() {
-            for view_at in 0..self.book.policy.views.len() {
-                let (scope, view) =
-                    (self.book.policy.scopes[scope_at], self.book.policy.views[view_at]);
+    fn step_levels(&mut self, number: AccountNo, moves: &mut Vec<Move>) {
+        let policy = &self.book.policy;
+        let account = self.book.accounts.get_mut(number);
+        for scope in policy.scopes.iter().copied() {
+            for view in policy.views.iter().copied() {
+                let rate = account.counts(view, scope).rate();
                 for kind in [AlertKind::Warning, AlertKind::Critical] {
-                    let policy = &self.book.policy;
-                    let account = self.book.accounts.get_mut(number);
-                    let rate = account.counts(view, scope).rate();
-                    let Some(state) = account.levels.step(kind, scope, view, rate, policy) else {
-                        continue;
-                    };
-                    changed.push(number);
-                    if mode == Mode::Speaking {
-                        let saying = Saying { kind, state, initial: false, cycle: None };
-                        self.say(Subject { account: number, scope, view }, saying, effects);
+                    if let Some(state) = account.levels.step(kind, scope, view, rate, policy) {
+                        let subject = Subject { account: number, scope, view };
+                        moves.push(Move { subject, kind, state });
                     }
                 }
             }
         }
-        if self.book.accounts.get(number).held == 0 {
+        if account.held == 0 {
             self.book.emptied.push(number);
         }
     }
 
-    fn close_cycle(
-        &mut self,
-        number: AccountNo,
-        mode: Mode,
-        changed: &mut Vec<AccountNo>,
-        effects: &mut Effects,
-    ) {
-        for (scope, view) in self.subjects() {
-            let account = self.book.accounts.get_mut(number);
-            let rate = account.counts(view, scope).rate();
-            let streak_before = account.levels.streak(scope, view);
-            let state = cycles::close(&mut account.levels, scope, view, rate, &self.book.policy);
-            if account.levels.streak(scope, view) != streak_before || state.is_some() {
-                changed.push(number);
+    /// Closes the cycle for all accounts; `changed` takes those whose streak moved.
+    fn close_cycles(&mut self, moves: &mut Vec<Move>, changed: &mut Vec<AccountNo>) {
+        let policy = &self.book.policy;
+        for (number, account) in self.book.accounts.iter_mut() {
+            for scope in policy.scopes.iter().copied() {
+                for view in policy.views.iter().copied() {
+                    let rate = account.counts(view, scope).rate();
+                    let before = account.levels.streak(scope, view);
+                    let state = cycles::close(&mut account.levels, scope, view, rate, policy);
+                    if account.levels.streak(scope, view) != before {
+                        changed.push(number);
+                    }
+                    if let Some(state) = state {
+                        let subject = Subject { account: number, scope, view };
+                        moves.push(Move { subject, kind: AlertKind::RestrictionRisk, state });
+                    }
+                }
             }
-            let (Some(state), Mode::Speaking) = (state, mode) else { continue };
-            let saying = Saying {
-                kind: AlertKind::RestrictionRisk,
-                state,
-                initial: false,
-                cycle: self.cycle_note(number, scope, view),
-            };
-            self.say(Subject { account: number, scope, view }, saying, effects);
-        }
-        if self.book.accounts.get(number).held == 0 {
-            self.book.emptied.push(number);
+            if account.held == 0 {
+                self.book.emptied.push(number);
+            }
         }
     }
 
@@ -160,24 +165,33 @@ impl Shard {
     }
 
     /// The first start: each level that is up is raised once.
-    fn say_what_is_up(&mut self, all: &[AccountNo], effects: &mut Effects) {
-        let (rates, restrictions) =
-            ([AlertKind::Warning, AlertKind::Critical].as_slice(), [AlertKind::RestrictionRisk]);
-        for kinds in [rates, restrictions.as_slice()] {
-            for number in all {
-                for (scope, view) in self.subjects() {
-                    for kind in kinds {
-                        if !self.book.accounts.get(*number).levels.is_up(*kind, scope, view) {
-                            continue;
-                        }
-                        let cycle = match kind {
-                            AlertKind::RestrictionRisk => self.cycle_note(*number, scope, view),
-                            AlertKind::Warning | AlertKind::Critical => None,
-                        };
-                        let saying =
-                            Saying { kind: *kind, state: AlertState::Raised, initial: true, cycle };
-                        self.say(Subject { account: *number, scope, view }, saying, effects);
+    fn say_what_is_up(&mut self, effects: &mut Effects) {
+        let is_up = |(_, account): &(AccountNo, &Account)| account.levels.bits() != 0;
+        let mut all: Vec<AccountNo> =
+            self.book.accounts.iter().filter(is_up).map(|(number, _)| number).collect();
+        self.book.accounts.sort(&mut all);
+        let (scopes, views) = (self.book.policy.scopes.clone(), self.book.policy.views.clone());
+        let subjects = |account: AccountNo| {
+            let views = &views;
+            scopes.iter().flat_map(move |scope| {
+                views.iter().map(move |view| Subject { account, scope: *scope, view: *view })
+            })
+        };
+        let rates = [AlertKind::Warning, AlertKind::Critical];
+        let restrictions = [AlertKind::RestrictionRisk];
+        for kinds in [rates.as_slice(), restrictions.as_slice()] {
+            for subject in all.iter().copied().flat_map(&subjects) {
+                let Subject { account, scope, view } = subject;
+                for kind in kinds.iter().copied() {
+                    if !self.book.accounts.get(account).levels.is_up(kind, scope, view) {
+                        continue;
                     }
+                    let cycle = match kind {
+                        AlertKind::RestrictionRisk => self.cycle_note(account, scope, view),
+                        AlertKind::Warning | AlertKind::Critical => None,
+                    };
+                    let state = AlertState::Raised;
+                    self.say(subject, Saying { kind, state, initial: true, cycle }, effects);
                 }
             }
         }
@@ -318,29 +332,12 @@ impl Shard {
         buffer.clear();
         buffer.extend_from_slice(&self.digest.0.to_le_bytes());
         buffer.extend_from_slice(&boundary.number().to_le_bytes());
-        for number in evaluated {
-            let account = self.book.accounts.get(*number);
-            let (seller, marketplace) = self.book.accounts.name(*number);
-            for text in [seller, marketplace] {
-                buffer.extend_from_slice(text.as_bytes());
-                buffer.push(0);
-            }
-            for counts in account.totals().iter().flatten() {
-                let [first, second, third] = counts.by_kind;
-                let all = [
-                    counts.orders,
-                    counts.defective,
-                    counts.provisional_only,
-                    first,
-                    second,
-                    third,
-                ];
-                for count in all {
-                    buffer.extend_from_slice(&count.to_le_bytes());
-                }
-            }
-            buffer.extend_from_slice(&account.levels.bits().to_le_bytes());
-        }
+        // The sum does not depend on the order of the accounts.
+        let sum = evaluated
+            .iter()
+            .map(|number| digest_of(self.book.accounts.get(*number)))
+            .fold(0, u128::wrapping_add);
+        buffer.extend_from_slice(&sum.to_le_bytes());
         for alert in alerts {
             buffer.extend_from_slice(&alert.seq.to_le_bytes());
             for name in [alert.kind.as_str(), alert.state.as_str(), alert.scope.as_str()] {
@@ -352,4 +349,27 @@ impl Shard {
         }
         self.digest = Digest(xxhash_rust::xxh3::xxh3_128(buffer));
     }
+}
+
+/// An account's part of the digest: its name, totals and levels.
+fn digest_of(account: &Account) -> u128 {
+    let mut bytes = [0_u8; 8 + 4 * 24 + 4];
+    bytes[..8].copy_from_slice(&account.name_hash.to_le_bytes());
+    let [first, second] = account.totals();
+    for (counts, place) in first.iter().chain(second).zip(bytes[8..104].chunks_exact_mut(24)) {
+        let [feedback, claims, chargebacks] = counts.by_kind;
+        let all = [
+            counts.orders,
+            counts.defective,
+            counts.provisional_only,
+            feedback,
+            claims,
+            chargebacks,
+        ];
+        for (count, place) in all.iter().zip(place.chunks_exact_mut(4)) {
+            place.copy_from_slice(&count.to_le_bytes());
+        }
+    }
+    bytes[104..].copy_from_slice(&account.levels.bits().to_le_bytes());
+    xxhash_rust::xxh3::xxh3_128(&bytes)
 }

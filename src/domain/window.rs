@@ -62,12 +62,15 @@ impl Contribution {
     }
 }
 
-/// Counts that came into a view and went out of it when the window slid.
+/// Orders that came into a view and went out of it when the window slid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slid {
-    pub entered: Counts,
-    pub left: Counts,
+    pub entered: super::rate::Rate,
+    pub left: super::rate::Rate,
 }
+
+/// What a slide did to an account, by view (outer) and channel (inner).
+pub(crate) type SlidViews = [[Slid; 2]; 2];
 
 /// The shape of the ring, from the policy.
 #[derive(Clone, Copy, Debug)]
@@ -196,6 +199,8 @@ impl Buckets {
 pub(crate) struct Account {
     pub seller: SellerNo,
     pub marketplace: MarketplaceNo,
+    /// A hash of the account's name, for the digest.
+    pub name_hash: u64,
     /// Orders of the account in the index, counted or not.
     pub held: u32,
     /// Running totals by view (outer) and channel (inner).
@@ -214,6 +219,7 @@ impl Account {
         Self {
             seller,
             marketplace,
+            name_hash: 0,
             held: 0,
             totals: [[Counts::default(); 2]; 2],
             buckets: Buckets::new(shape),
@@ -286,7 +292,7 @@ impl Account {
 
     /// Moves both views on by one day, from the calendar's as-of day to the next, and empties the
     /// bucket of the day that leaves the horizon. `None` if no counted order moved.
-    pub(crate) fn slide(&mut self, calendar: &Calendar<'_>) -> Option<[[Slid; 2]; 2]> {
+    pub(crate) fn slide(&mut self, calendar: &Calendar<'_>) -> Option<SlidViews> {
         let shape = calendar.shape;
         let mut slid = [[Slid::default(); 2]; 2];
         let mut moved = false;
@@ -300,7 +306,8 @@ impl Account {
                 }
                 let total = &mut self.totals[view.index()][channel.index()];
                 *total = plus(&minus(total, &left), &entered);
-                slid[view.index()][channel.index()] = Slid { entered, left };
+                slid[view.index()][channel.index()] =
+                    Slid { entered: entered.rate(), left: left.rate() };
                 moved = true;
             }
         }

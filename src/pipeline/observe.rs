@@ -1,13 +1,29 @@
-//! What a slot tells its gauges, now and then.
+//! What a slot tells its metrics: gauges now and then, counters with each commit.
 
 use super::ports::Broker;
 use super::slot::{Now, Slot};
 use crate::domain::event::Topic;
 use crate::domain::time::BoundaryLength;
+use crate::telemetry::labels::DecisionKind;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::Held;
+use crate::wire::decision::DecisionLine;
 
 /// How often accounts are counted by band, which visits each of them, in ms.
 const BANDS_MS: i64 = 5_000;
+
+/// Counts what a slot has just committed.
+pub fn committed(slot: &Slot, metrics: &Metrics) {
+    metrics.effects(&slot.effects);
+    let count = |kind: fn(&DecisionLine) -> bool| {
+        let count = slot.fresh.iter().filter(|decision| kind(decision)).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    };
+    let times = count(|decision| matches!(decision, DecisionLine::RecordTime { .. }));
+    let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
+    metrics.decisions(DecisionKind::RecordTime, times);
+    metrics.decisions(DecisionKind::AlertsFrom, starts);
+}
 
 /// Refreshes the gauges of a slot.
 pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLength, now: Now) {

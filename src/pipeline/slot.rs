@@ -223,6 +223,14 @@ impl Slot {
             || broker.position(self.partition(topic)).is_some_and(|position| position >= target)
     }
 
+    /// Whether reading has come to an offset in each partition, in the order of the topics.
+    pub fn has_read_to<B: Broker>(&self, broker: &mut B, ends: &[NextOffset; 4]) -> bool {
+        Topic::ALL.into_iter().zip(ends).all(|(topic, end)| {
+            self.shard.inbox().read_to(topic) >= *end
+                || broker.position(self.partition(topic)).is_some_and(|position| position >= *end)
+        })
+    }
+
     fn read_batch<B: Broker>(
         &mut self,
         broker: &mut B,

@@ -360,7 +360,7 @@ impl<B: Broker> Worker<B> {
                 Phase::Restoring(_) => restore::advance(slot, &mut self.broker, now)?,
                 Phase::CatchingUp { ends } => {
                     let ends = *ends;
-                    if has_caught_up(slot, &mut self.broker, &ends) {
+                    if slot.has_read_to(&mut self.broker, &ends) {
                         slot.phase = Phase::Live;
                         info!(shard = %slot.number, "caught up");
                     }
@@ -415,15 +415,7 @@ impl<B: Broker> Worker<B> {
         self.metrics.transaction_committed(receipt.took);
         self.note_clock(now);
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
-            self.metrics.effects(&slot.effects);
-            let count = |kind: fn(&DecisionLine) -> bool| {
-                let count = slot.fresh.iter().filter(|decision| kind(decision)).count();
-                u64::try_from(count).unwrap_or(u64::MAX)
-            };
-            let times = count(|decision| matches!(decision, DecisionLine::RecordTime { .. }));
-            let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
-            self.metrics.decisions(DecisionKind::RecordTime, times);
-            self.metrics.decisions(DecisionKind::AlertsFrom, starts);
+            observe::committed(slot, &self.metrics);
             let number = slot.progress + 1;
             slot.committed(number);
         }
@@ -469,13 +461,6 @@ impl<B: Broker> Worker<B> {
 
 fn opening(now: Now, is_kept: bool) -> Phase {
     Phase::Opening(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() })
-}
-
-fn has_caught_up<B: Broker>(slot: &Slot, broker: &mut B, ends: &[NextOffset; 4]) -> bool {
-    Topic::ALL.into_iter().zip(ends).all(|(topic, end)| {
-        slot.shard.inbox().read_to(topic) >= *end
-            || broker.position(slot.partition(topic)).is_some_and(|position| position >= *end)
-    })
 }
 
 /// Closes the boundaries that all watermarks have reached. Returns whether there were any.

@@ -61,6 +61,18 @@ impl FromStr for LogFormat {
     }
 }
 
+/// Whether lines of text are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
 /// Why logs could not be set up. The caller says so and ends with a usage error.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
@@ -79,9 +91,9 @@ pub enum LoggingError {
 ///
 /// # Errors
 /// Where `levels` cannot be read, or logs are already set up.
-pub fn init(format: LogFormat, levels: &str) -> Result<(), LoggingError> {
+pub fn init(format: LogFormat, colours: Colours, levels: &str) -> Result<(), LoggingError> {
     let on_terminal = io::stderr().is_terminal();
-    let subscriber = subscriber(format, levels, on_terminal, io::stderr)?;
+    let subscriber = subscriber(format, colours, levels, on_terminal, io::stderr)?;
     tracing::subscriber::set_global_default(subscriber).map_err(LoggingError::Twice)
 }
 
@@ -89,6 +101,7 @@ type BoxedSubscriber = Box<dyn Subscriber + Send + Sync>;
 
 fn subscriber<M, W>(
     format: LogFormat,
+    colours: Colours,
     levels: &str,
     on_terminal: bool,
     open: M,
@@ -115,11 +128,13 @@ where
         }
     });
     let builder = builder.fmt_fields(fields.delimited(" "));
-    if on_terminal {
-        // Colours unless NO_COLOR is set, as the library decides.
-        return Ok(Box::new(builder.finish()));
-    }
-    Ok(Box::new(builder.with_ansi(false).finish()))
+    let builder = match colours {
+        // The library looks at NO_COLOR.
+        Colours::Auto if on_terminal => builder,
+        Colours::Always => builder.with_ansi(true),
+        Colours::Auto | Colours::Never => builder.with_ansi(false),
+    };
+    Ok(Box::new(builder.finish()))
 }
 
 /// Whether a character could break a line, drive a terminal or reorder what is shown.
@@ -235,7 +250,8 @@ pub(super) mod testing {
     pub(in crate::telemetry) fn captured(format: LogFormat, run: impl FnOnce()) -> String {
         let shared = Shared::default();
         let target = shared.clone();
-        let subscriber = subscriber(format, "info", false, move || target.clone()).unwrap();
+        let subscriber =
+            subscriber(format, Colours::Auto, "info", false, move || target.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, run);
         let bytes = shared.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -296,7 +312,9 @@ mod tests {
         for format in LogFormat::ALL {
             assert_eq!(format.as_str().parse::<LogFormat>().unwrap(), format);
         }
-        let error = subscriber(LogFormat::Text, "odrwatch=loud", false, io::sink).err().unwrap();
+        let error = subscriber(LogFormat::Text, Colours::Auto, "odrwatch=loud", false, io::sink)
+            .err()
+            .unwrap();
         assert!(matches!(error, LoggingError::Level(..)), "{error}");
     }
 }

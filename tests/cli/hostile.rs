@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::command::text;
-use crate::market::{Files, NAMES, START_MS, base64, kcat, lines, replayed};
+use crate::market::{Files, Form, NAMES, START_MS, base64, kcat, lines, replayed};
 use crate::oracle::{self, Record};
 
 /// A value, and the reason for which it is a dead letter.
@@ -146,7 +146,8 @@ fn every_record_of_a_hostile_file_is_accounted_for() {
     let config = oracle::Config { partitions: 2, ..oracle::Config::default() };
     let reference = Files::expected(&oracle::run(&config, &records));
     let directory = tempfile::tempdir().unwrap();
-    for (name, form) in [("kcat.jsonl", kcat as fn(&_) -> _), ("base64.jsonl", base64)] {
+    let forms: [(&str, Form); 2] = [("kcat.jsonl", kcat), ("base64.jsonl", base64)];
+    for (name, form) in forms {
         let path = directory.path().join(name);
         fs::write(&path, lines(&records, form)).unwrap();
         let (files, ran) = replayed(&["--partitions", "2", text(&path)]);

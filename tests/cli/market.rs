@@ -13,6 +13,10 @@ use crate::oracle::{Output, Record};
 /// 2026-01-05T00:00:00Z, a Monday.
 pub const START_MS: i64 = 1_767_571_200_000;
 
+/// How a record is written.
+pub type Form = fn(&Record) -> Vec<u8>;
+
+/// The topics, as they are called by default.
 pub const NAMES: [&str; 4] = ["orders", "feedback", "claims", "chargebacks"];
 
 /// A string of JSON as kcat writes it: bytes that are no UTF-8 go in as they are.
@@ -75,7 +79,7 @@ pub fn base64(record: &Record) -> Vec<u8> {
 }
 
 /// Lines of records, as a file has them.
-pub fn lines(records: &[Record], form: fn(&Record) -> Vec<u8>) -> Vec<u8> {
+pub fn lines(records: &[Record], form: Form) -> Vec<u8> {
     records.iter().flat_map(form).collect()
 }
 
@@ -108,7 +112,7 @@ impl Files {
 
     /// Those that the reference gives.
     pub fn expected(output: &Output) -> Self {
-        let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
+        let lines = |lines: &[String]| lines.iter().flat_map(|line| [line, "\n"]).collect();
         Self {
             alerts: lines(&output.alerts),
             totals: lines(&output.totals),
@@ -150,7 +154,10 @@ pub fn market() -> Vec<Record> {
         });
         add(0, second, second, Some(order));
     }
-    let feedback = |status: &str| json!({"seller_id": "S1", "order_id": "302-0000000-0000001", "rating": 1, "status": status});
+    let feedback = |status: &str| {
+        let order = "302-0000000-0000001";
+        json!({"seller_id": "S1", "order_id": order, "rating": 1, "status": status})
+    };
     let claim = json!({"seller_id": "S1", "order_id": "302-0000000-0000002", "claim_id": "C",
                        "status": "filed"});
     add(1, 0, 20, Some(feedback("posted")));

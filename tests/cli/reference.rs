@@ -7,7 +7,7 @@ use odrwatch::domain::event::Topic;
 use odrwatch::sim::hostile::{Hostile, HostileConfig};
 
 use crate::command::{done, text};
-use crate::market::{Files, base64, kcat, lines};
+use crate::market::{Files, Form, base64, kcat, lines};
 use crate::oracle::{self, Record};
 
 const PARTITIONS: u32 = 3;
@@ -50,7 +50,7 @@ fn from_files(files: &[Vec<Record>], directory: &Path) -> Files {
     for (number, records) in files.iter().enumerate() {
         let path = directory.join(format!("{number}.jsonl"));
         // Both forms, in turns.
-        let form = if number % 2 == 0 { kcat as fn(&_) -> _ } else { base64 };
+        let form: Form = if number % 2 == 0 { kcat } else { base64 };
         fs::write(&path, lines(records, form)).unwrap();
         args.push(text(&path).to_owned());
     }

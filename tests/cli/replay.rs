@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::command::{run, run_with, text};
-use crate::market::{Files, NAMES, kcat, lines, market, replayed, rpk};
+use crate::market::{Files, Form, NAMES, kcat, lines, market, replayed, rpk};
 use crate::oracle;
 
 /// What can be counted on ten fingers.
@@ -56,7 +56,8 @@ fn both_tools_lines_in_files_or_on_the_standard_input_give_what_is_counted_by_ha
     let directory = tempfile::tempdir().unwrap();
     let reference = Files::expected(&oracle::run(&oracle::Config::default(), &market()));
     check_by_hand(&reference);
-    for (name, form) in [("kcat.jsonl", kcat as fn(&_) -> _), ("rpk.json", rpk)] {
+    let forms: [(&str, Form); 2] = [("kcat.jsonl", kcat), ("rpk.json", rpk)];
+    for (name, form) in forms {
         let path = directory.path().join(name);
         fs::write(&path, lines(&market(), form)).unwrap();
         assert_eq!(replayed(&[text(&path)]).0, reference, "{name}");

@@ -126,3 +126,15 @@ fn a_closed_pipe_ends_it_quietly() {
         assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
     }
 }
+
+#[test]
+fn log_lines_have_the_form_and_the_colours_that_are_asked_for() {
+    let err = |args: &[&str]| done(&[&["replay", "/dev/null"], args].concat()).err;
+    let coloured = err(&["--log-format", "text", "--color", "always"]);
+    assert!(coloured.contains("\u{1b}[") && coloured.contains("INFO"), "{coloured}");
+    let plain = err(&["--log-format", "text"]);
+    assert!(!plain.contains('\u{1b}') && plain.contains("INFO"), "{plain}");
+    let json = err(&[]);
+    assert!(json.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{json}");
+    assert_eq!(err(&["-q"]), "");
+}

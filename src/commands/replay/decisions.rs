@@ -97,11 +97,10 @@ pub fn of_progress(
     Ok(())
 }
 
-/// Time passes day by day up to a boundary: one at the end of time would take for ever.
+/// Time passes day by day up to a closed boundary: one at the end of time would take for ever. A
+/// start of alerting that lies there is only never reached.
 fn check(decision: &DecisionLine, length: BoundaryLength) -> Result<(), DecisionError> {
-    let (DecisionLine::Closing { boundary, .. } | DecisionLine::AlertsFrom { boundary, .. }) =
-        decision
-    else {
+    let DecisionLine::Closing { boundary, .. } = decision else {
         return Ok(());
     };
     let last = Boundary::at_or_after(LAST_MS, length);

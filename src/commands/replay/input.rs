@@ -133,9 +133,9 @@ mod tests {
     fn a_spool_has_the_content_and_no_name() {
         let mut stream: &[u8] = b"some text";
         let mut file = spooled(&mut stream).unwrap();
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "some text");
+        let mut content = Vec::new();
+        io::copy(&mut file, &mut content).unwrap();
+        assert_eq!(content, b"some text");
         let mine = format!(".odrwatch-{}-", std::process::id());
         let left = fs::read_dir(std::env::temp_dir()).unwrap().filter(|entry| {
             let name = entry.as_ref().unwrap().file_name();

@@ -19,8 +19,9 @@ pub struct Lines<R> {
     name: String,
     reader: BufReader<R>,
     text: Vec<u8>,
-    line: u64,
-    lines: u64,
+    /// The line that the present record begins on.
+    first: u64,
+    last_read: u64,
     bytes: u64,
 }
 
@@ -31,8 +32,8 @@ impl<R: Read> Lines<R> {
             name: name.to_owned(),
             reader: BufReader::with_capacity(BUFFER_BYTES, file),
             text: Vec::new(),
-            line: 0,
-            lines: 0,
+            first: 0,
+            last_read: 0,
             bytes: 0,
         }
     }
@@ -44,7 +45,7 @@ impl<R: Read> Lines<R> {
             if self.append_line()? == 0 {
                 return Ok(false);
             }
-            self.line = self.lines;
+            self.first = self.last_read;
             match self.text.trim_ascii() {
                 b"" => {}
                 b"{" => return self.append_object(),
@@ -60,7 +61,7 @@ impl<R: Read> Lines<R> {
 
     /// Where the present record is, as `file:line`.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.name, self.line)
+        format!("{}:{}", self.name, self.first)
     }
 
     /// Bytes read up to the end of the present record.
@@ -77,7 +78,7 @@ impl<R: Read> Lines<R> {
         if bytes == room {
             return Err(io::Error::other("a record is longer than 512 MiB"));
         }
-        self.lines += u64::from(read > 0);
+        self.last_read += u64::from(read > 0);
         Ok(read)
     }
 

@@ -32,6 +32,9 @@ struct Reader {
     ended: bool,
 }
 
+/// A file as it is given: its name, its content, its runs of shared partitions.
+pub type Given = (String, Box<dyn Read>, BTreeMap<Place, Run>);
+
 /// What came of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -51,12 +54,12 @@ pub struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// Begins with files, each with its name and its runs of shared partitions.
+    /// Begins with files, each at its first record.
     ///
     /// # Errors
     /// 69 for a file that cannot be read.
     pub fn new(
-        files: Vec<(String, Box<dyn Read>, BTreeMap<Place, Run>)>,
+        files: Vec<Given>,
         topics: &'a TopicsByName<'a>,
         pace: &mut Pace,
     ) -> Result<Self, Failure> {

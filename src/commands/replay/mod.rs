@@ -101,7 +101,7 @@ fn from_files(
     let mut inputs = Input::open_all(&args.files)?;
     // One file with a known number of partitions is read only once.
     let survey = if args.partitions.is_none() || inputs.len() > 1 {
-        let mut pace = Pace::new("looking at the files", bytes_of(&inputs));
+        let mut pace = Pace::new("looking at the files (bytes)", bytes_of(&inputs));
         let survey = survey::survey(&mut inputs, topics, &mut pace)?;
         pace.finish();
         survey.shared_only()
@@ -110,7 +110,7 @@ fn from_files(
     };
     let seen = survey.largest.map_or(1, |largest| largest.saturating_add(1));
     let partitions = args.partitions.unwrap_or(seen);
-    let mut pace = Pace::new("replaying records", bytes_of(&inputs));
+    let mut pace = Pace::new("replaying files (bytes)", bytes_of(&inputs));
     let files = inputs.into_iter().zip(survey.runs);
     let files = files.map(|(input, runs)| Ok((input.name.clone(), input.into_reader()?, runs)));
     let files = files.collect::<Result<_, Failure>>()?;

@@ -4,6 +4,7 @@
 //! `latest_alerts` those of the alerts topic, `records` the content of `outcomes.json`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use comfy_table::Table;
 use serde::Serialize;
@@ -150,7 +151,8 @@ impl Report<'_> {
         }
         section(text, "Accounts at risk", &table);
         if at_risk.len() > SHOWN_ACCOUNTS {
-            text.push_str(&format!(" and {} more\n", at_risk.len() - SHOWN_ACCOUNTS));
+            let more = at_risk.len() - SHOWN_ACCOUNTS;
+            writeln!(text, " and {more} more").expect("a String takes all that is written to it");
         }
     }
 
@@ -204,7 +206,8 @@ impl Report<'_> {
 
 /// Appends a table below its title.
 fn section(text: &mut String, title: &str, table: &Table) {
-    text.push_str(&format!("\n{title}\n{}", show::lines(table)));
+    write!(text, "\n{title}\n{}", show::lines(table))
+        .expect("a String takes all that is written to it");
 }
 
 /// What is JSON already.

@@ -208,14 +208,21 @@ impl OrderIndex {
         *entry = pack(key, order);
     }
 
-    /// Forgets the orders for which `is_gone` holds, and hands over each.
+    /// Forgets the orders for which `is_gone` holds, and hands over each. It does not hold for a
+    /// purchase at or after `surely_later_ms`: most entries are passed over with one comparison.
     pub(crate) fn forget(
         &mut self,
+        surely_later_ms: i64,
         is_gone: impl Fn(EventTime) -> bool,
         mut forgotten: impl FnMut(OrderKey, Order),
     ) {
         let present_ms = self.present_ms;
+        let present = low_bits(present_ms);
+        let later = surely_later_ms.saturating_sub(present_ms);
         self.table.retain(|entry| {
+            if distance(entry.value(), present) >= later {
+                return true;
+            }
             let order = unpack(*entry, present_ms);
             let gone = is_gone(order.purchase_time);
             if gone {
@@ -262,18 +269,21 @@ fn pack(key: OrderKey, order: &Order) -> Entry {
 
 fn unpack(entry: Entry, present_ms: i64) -> Order {
     let value = entry.value();
-    let kept = value >> 1 & PURCHASE_MASK;
-    // I-5: the distance from the present, as a signed number of 39 bits.
-    let distance = kept.wrapping_sub(low_bits(present_ms)) & PURCHASE_MASK;
-    let distance = i64::try_from(distance).expect("39 bits fit");
-    let half = 1_i64 << (PURCHASE_BITS - 1);
-    let signed = if distance >= half { distance - 2 * half } else { distance };
     Order {
         account: account_of(&entry),
-        purchase_time: EventTime::from_ms(present_ms + signed),
+        purchase_time: EventTime::from_ms(present_ms + distance(value, low_bits(present_ms))),
         stated: Stated::from_code(entry.state()),
         has_defects: value & 1 == 1,
     }
+}
+
+/// I-5: how much later than the present a purchase is, from the low bits of both: a signed number
+/// of 39 bits.
+fn distance(value: u64, present: u64) -> i64 {
+    let kept = value >> 1 & PURCHASE_MASK;
+    // Moves the sign bit of the 39 to the top, and back with its copies.
+    let shifted = kept.wrapping_sub(present) << (64 - PURCHASE_BITS);
+    i64::from_le_bytes(shifted.to_le_bytes()) >> (64 - PURCHASE_BITS)
 }
 
 fn low_bits(ms: i64) -> u64 {
@@ -339,7 +349,7 @@ mod tests {
             assert_eq!(found.purchase_time.ms(), at);
         }
         let mut gone = 0;
-        index.forget(|time| time.ms() < 50_000, |_, _| gone += 1);
+        index.forget(i64::MAX, |time| time.ms() < 50_000, |_, _| gone += 1);
         assert_eq!((gone, index.len()), (50_000, 150_000));
         assert!(index.find(index.hash(keys[49_999]), keys[49_999], |_| true).is_none());
         assert!(index.find(index.hash(keys[50_000]), keys[50_000], |_| true).is_some());
