@@ -28,7 +28,6 @@ use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, So
 use super::restore::{self, Opener};
 use super::slot::{Now, ReadRules, Slot};
 use super::stop::Stop;
-use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::ShardConfig;
 use crate::domain::time::Boundary;

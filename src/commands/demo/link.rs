@@ -5,7 +5,7 @@ use crate::commands::cluster::failure_of_asking;
 use crate::commands::failure::Failure;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::kafka;
-use crate::pipeline::ports::OutTopic;
+use crate::pipeline::ports::{OutTopic, SourceError};
 use crate::sim::{SimRecord, murmur2};
 use crate::testing::{Cluster, LogName, NewRecord};
 
@@ -43,7 +43,7 @@ impl Feed {
                     key: record.key.as_bytes(),
                     value,
                 };
-                feed.send(input).map_err(failure)
+                feed.send(input).map_err(|error| failure(&error))
             }
         }
     }
@@ -55,7 +55,7 @@ impl Feed {
                 cluster.set_clock_ms(wall_ms);
                 Ok(())
             }
-            Self::Kafka(feed) => feed.serve().map_err(failure),
+            Self::Kafka(feed) => feed.serve().map_err(|error| failure(&error)),
         }
     }
 
@@ -63,7 +63,7 @@ impl Feed {
     pub fn settle(&mut self) -> Result<bool, Failure> {
         match self {
             Self::Memory(_) => Ok(true),
-            Self::Kafka(feed) => feed.settle().map_err(failure),
+            Self::Kafka(feed) => feed.settle().map_err(|error| failure(&error)),
         }
     }
 }
@@ -96,11 +96,11 @@ impl Tail {
                 }
                 Ok(())
             }
-            Self::Kafka(tail) => tail.read(each).map_err(failure),
+            Self::Kafka(tail) => tail.read(each).map_err(|error| failure(&error)),
         }
     }
 }
 
-fn failure(error: crate::pipeline::ports::SourceError) -> Failure {
-    failure_of_asking(&error).during("the demo's own connection")
+fn failure(error: &SourceError) -> Failure {
+    failure_of_asking(error).during("the demo's own connection")
 }

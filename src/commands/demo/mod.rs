@@ -38,6 +38,7 @@ use crate::domain::policy::Policy;
 use crate::domain::time::DAY_MS;
 use crate::kafka;
 use crate::pipeline::board::Board;
+use crate::pipeline::ports::{Broker, SourceError};
 use crate::sim::story::Market;
 use crate::testing::{Cluster, ClusterConfig};
 
@@ -129,9 +130,9 @@ impl Demo<'_> {
         Ok(())
     }
 
-    fn serve<B: crate::pipeline::ports::Broker>(
+    fn serve<B: Broker>(
         self,
-        connect: impl Fn(u32) -> Result<B, crate::pipeline::ports::SourceError> + Clone + Send + 'static,
+        connect: impl Fn(u32) -> Result<B, SourceError> + Clone + Send + 'static,
         feed: Feed,
         tail: Tail,
     ) -> Result<(), Failure> {

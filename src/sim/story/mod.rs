@@ -33,7 +33,8 @@ pub const HISTORY_DAYS: i64 = 90;
 const STEP_MS: i64 = 250;
 /// The pace of the live market unless another one is set, in records a second, about.
 pub const RECORDS_PER_SECOND: u32 = 40;
-/// An order brings about 3.3 records with it: in a step, 3 orders are bought for 40 records a second.
+/// Orders of one step, and the records a second that they come to: an order brings about 3.3
+/// records with it.
 const ORDERS_PER_STEP: (u32, u32) = (3, 40);
 /// The live market never makes up for more than this in one call.
 const MOST_BEHIND_MS: i64 = 60_000;
