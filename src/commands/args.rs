@@ -217,12 +217,12 @@ pub struct DemoArgs {
     /// Number that the synthetic market is made from; the same number makes the same market
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Sellers of the market
+    /// Sellers of the market; each takes about 4 MB of memory
     #[arg(
         long,
         value_name = "N",
         default_value_t = 40,
-        value_parser = clap::value_parser!(u32).range(10..=100_000)
+        value_parser = clap::value_parser!(u32).range(10..=1_000)
     )]
     pub sellers: u32,
     /// Days of history before now

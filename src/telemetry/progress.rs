@@ -130,6 +130,7 @@ impl Progress {
 }
 
 fn bar(what: &str, total: Option<u64>) -> ProgressBar {
+    // The message is cut where the line would break: a broken one could not be drawn over.
     let (bar, template) = match total {
         Some(total) => (ProgressBar::new(total), "[{bar:20}] {percent:>3} % {wide_msg}"),
         None => (ProgressBar::no_length(), "{spinner} {wide_msg}"),

@@ -67,7 +67,7 @@ impl Feeder {
             if written % BATCH == 0 {
                 let now = self.clock.now();
                 if shutdown.is_asked() {
-                    return Ok(written);
+                    break;
                 }
                 self.feed.serve(now.wall_ms)?;
                 progress.tick(written, now.mono_ms);

@@ -119,8 +119,8 @@ impl Demo<'_> {
 
     fn on_kafka(self) -> Result<(), Failure> {
         let config = self.config;
-        topics::delete_left_behind(config, self.began_ms);
         let facts = topics::create(config, self.args.history_days)?;
+        topics::delete_left_behind(config, self.began_ms);
         let kafka = cluster::settings(config);
         let failed = |error| failure_of_asking(&error);
         let feed = kafka::Feed::connect(&kafka).map_err(failed)?;

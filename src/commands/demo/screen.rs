@@ -74,11 +74,17 @@ impl Screen {
         let text = self.summary(&history, &past) + &self.table_if_new(&mut told);
         self.out.write(&text)?;
         self.tell(live, &mut told)?;
-        while !shutdown.is_asked() {
+        loop {
             std::thread::sleep(TICK);
             self.turn(&mut told)?;
             if self.out.is_gone() || self.is_over(&told) {
                 shutdown.ask();
+                break;
+            }
+            if shutdown.is_asked() {
+                // A terminal has shown the keys that were pressed.
+                told.is_spaced = false;
+                break;
             }
         }
         self.out.write(&self.farewell(&told))
