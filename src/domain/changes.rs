@@ -127,6 +127,7 @@ mod tests {
     use crate::domain::event::Channel;
     use crate::domain::time::Day;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a side of a change may be none")]
     fn at(account: u32, defective: bool) -> Option<Contribution> {
         Some(Contribution {
             account: AccountNo(account),

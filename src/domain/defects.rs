@@ -120,6 +120,7 @@ impl Defects {
     }
 
     /// Defects held, orphans included.
+    #[cfg(test)]
     pub(crate) const fn facts(&self) -> usize {
         self.facts
     }

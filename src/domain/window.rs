@@ -412,7 +412,7 @@ mod tests {
                 let channel = Channel::ALL[usize::from(state >> 40 & 1 == 1)];
                 account.change(
                     None,
-                    Some(&order(as_of - back, channel, state >> 50 & 7 == 0)),
+                    Some(&order(as_of - back, channel, (state >> 50).is_multiple_of(8))),
                     &calendar,
                 );
             }

@@ -203,7 +203,7 @@ impl Slot {
                 continue;
             }
             let read =
-                self.read_batch(broker, intake, rules, now, topic, budget.min(READ_BATCH))?;
+                self.read_batch(broker, intake, rules, now, (topic, budget.min(READ_BATCH)))?;
             if read > 0 {
                 self.quiet[topic.index()].heard(now.mono_ms);
                 return Ok(read);
@@ -237,8 +237,7 @@ impl Slot {
         intake: &mut Intake,
         rules: &ReadRules,
         now: Now,
-        topic: Topic,
-        max: usize,
+        (topic, max): (Topic, usize),
     ) -> Result<usize, Stop> {
         let partition = self.partition(topic);
         let mut stopped = None;

@@ -313,12 +313,11 @@ impl<B: Broker> Worker<B> {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
         self.slots.retain(|number, _| shards.contains(number));
         for number in shards {
-            match self.slots.get_mut(number) {
-                Some(slot) => slot.phase = opening(now, matches!(slot.phase, Phase::Parked)),
-                None => {
-                    let slot = self.new_slot(*number, now);
-                    self.slots.insert(*number, slot);
-                }
+            if let Some(slot) = self.slots.get_mut(number) {
+                slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
+            } else {
+                let slot = self.new_slot(*number, now);
+                self.slots.insert(*number, slot);
             }
         }
         self.health.set_worker(self.number, WorkerState::Settled);
