@@ -121,10 +121,10 @@ impl Fleet {
                 let is_omitted =
                     record.headers.iter().any(|(name, _)| name == "__odrwatch.errors.omitted");
                 assert!(is_whole || is_omitted, "the original's bytes at {offset}");
+                let (name, code) = (topic.as_str(), header("code"));
                 let line = format!(
-                    "{{\"topic\":\"{}\",\"partition\":{shard},\"offset\":{offset},\"code\":\"{}\"}}\n",
-                    topic.as_str(),
-                    header("code")
+                    "{{\"topic\":\"{name}\",\"partition\":{shard},\"offset\":{offset},\
+                     \"code\":\"{code}\"}}\n"
                 );
                 lines.push(((topic, shard, offset), line));
             }
