@@ -187,3 +187,28 @@ fn a_clock_that_is_off_decides_nothing() {
     assert_eq!(fleet.committed_alerts(), 1);
     fleet.check();
 }
+
+#[test]
+fn a_worker_shows_the_shards_that_it_has_and_is_ready_only_when_they_are_live() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 4, ..FleetConfig::new(1) });
+    fleet.feed_all();
+    fleet.join("a", 0);
+    fleet.run_turns(1);
+    // It has to give shards back that it was only opening.
+    fleet.join("b", 0);
+    for _ in 0..500 {
+        fleet.run_turns(1);
+        for member in ["a", "b"] {
+            let (shards, is_ready) = fleet.shown(member, 0);
+            assert!(!is_ready || shards.len() == 2, "{member} is ready with {shards:?}");
+        }
+    }
+    let (first, second) = (fleet.shown("a", 0), fleet.shown("b", 0));
+    assert!(first.1 && second.1, "both are ready in the end");
+    assert_eq!([first.0.len(), second.0.len()], [2, 2], "{first:?} and {second:?}");
+    fleet.crash("b", 0);
+    fleet.cluster.kick("b", 0);
+    fleet.run_until_quiet();
+    assert_eq!(fleet.shown("a", 0), (vec![0, 1, 2, 3], true));
+    fleet.check();
+}

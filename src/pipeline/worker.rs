@@ -31,7 +31,7 @@ use super::stop::Stop;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::ShardConfig;
 use crate::domain::time::Boundary;
-use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
+use crate::telemetry::health::{HealthBoard, ShardState, WorkerNo, WorkerState};
 use crate::telemetry::labels::{DecisionKind, Stage};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::ShardMetrics;
@@ -301,12 +301,15 @@ impl<B: Broker> Worker<B> {
 
     fn revoke(&mut self, lost: bool) {
         info!(shards = self.slots.len(), lost, "the group took the shards back");
+        // Not settled before the board is empty, and no shard that may be another's by now on it.
+        self.health.set_worker(self.number, WorkerState::Joining);
+        for number in self.slots.keys() {
+            self.health.remove_shard(self.number, *number);
+        }
         self.slots.retain(|_, slot| slot.phase.may_commit() && !slot.has_moved);
         for slot in self.slots.values_mut() {
             slot.phase = Phase::Parked;
-            self.health.remove_shard(self.number, slot.number);
         }
-        self.health.set_worker(self.number, WorkerState::Joining);
     }
 
     fn assign(&mut self, shards: &[ShardNo], now: Now) {
@@ -319,6 +322,8 @@ impl<B: Broker> Worker<B> {
                 let slot = self.new_slot(*number, now);
                 self.slots.insert(*number, slot);
             }
+            // A settled worker with an empty board would look ready.
+            self.health.set_shard(self.number, *number, ShardState::Assigned);
         }
         self.health.set_worker(self.number, WorkerState::Settled);
     }

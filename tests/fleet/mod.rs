@@ -46,6 +46,7 @@ pub struct Fleet {
     pub cluster: Cluster,
     config: FleetConfig,
     workers: BTreeMap<(String, u32), Worker<MemoryBroker>>,
+    health: BTreeMap<(String, u32), Arc<HealthBoard>>,
     waiting: Vec<(Topic, u32, HostileRecord)>,
     random: Random,
     now: Now,
@@ -82,7 +83,8 @@ impl Fleet {
         let cluster = Cluster::new(ClusterConfig::new(config.partitions));
         cluster.set_clock_ms(START_MS);
         let now = Now { wall_ms: START_MS, mono_ms: 0 };
-        Self { cluster, config, workers: BTreeMap::new(), waiting, random, now, skew_ms: 0 }
+        let (workers, health) = (BTreeMap::new(), BTreeMap::new());
+        Self { cluster, config, workers, health, waiting, random, now, skew_ms: 0 }
     }
 
     pub fn join(&mut self, instance: &str, worker: u32) {
@@ -90,8 +92,16 @@ impl Fleet {
         let health = Arc::new(HealthBoard::new(1));
         let metrics = Arc::new(Metrics::new(BuildInfo::of_this_build("none"), Arc::clone(&health)));
         let worker_config = self.worker_config();
-        let joined = Worker::new(broker, worker_config, metrics, health);
+        let joined = Worker::new(broker, worker_config, metrics, Arc::clone(&health));
         self.workers.insert((instance.to_owned(), worker), joined);
+        self.health.insert((instance.to_owned(), worker), health);
+    }
+
+    /// What a worker shows of itself: the shards that it has, and whether it is ready.
+    pub fn shown(&self, instance: &str, worker: u32) -> (Vec<u32>, bool) {
+        let health = &self.health[&(instance.to_owned(), worker)];
+        let shards = health.shards().into_iter().map(|(shard, _)| shard.get()).collect();
+        (shards, health.readiness().is_ready())
     }
 
     fn worker_config(&self) -> WorkerConfig {

@@ -71,15 +71,21 @@ impl KafkaBroker {
     /// Starts a broker with a second listener that speaks TLS; the certificates are written to
     /// `dir`.
     pub fn start_tls(dir: &Path) -> (Self, TlsListener) {
+        Self::start_tls_with(dir, &[])
+    }
+
+    /// The same with more lines in its `server.properties`; they win over the usual ones.
+    pub fn start_tls_with(dir: &Path, settings: &[(&str, &str)]) -> (Self, TlsListener) {
         let certificates = Certificates::write(dir);
         let slot = Slot::claim();
         let tls = TlsListener { ca: certificates.ca, port: slot.ports[2] };
         let server = certificates.server.to_str().expect("temporary paths are UTF-8");
-        let settings = [
+        let own = [
             ("ssl.keystore.type", "PEM"),
             ("ssl.keystore.location", server),
             ("ssl.client.auth", "none"),
         ];
+        let settings = [&own, settings].concat();
         let listener = format!(",SSL://127.0.0.1:{}", tls.port);
         (Self::start_in(slot, &listener, &settings), tls)
     }

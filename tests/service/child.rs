@@ -1,0 +1,168 @@
+//! The `odrwatch` process of a test.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tempfile::TempDir;
+
+use super::stage::Stage;
+use crate::support::{Deadline, STEP_LIMIT, process};
+
+/// A running `odrwatch run`; killed with the value.
+pub struct Odrwatch {
+    child: Child,
+    /// Its standard error stream is a file in here, and whatever files it was given.
+    dir: TempDir,
+    ended: Option<ExitStatus>,
+}
+
+impl Odrwatch {
+    /// Starts the service of a stage; `more` are further arguments of `--set`.
+    pub fn start(stage: &Stage, instance: &str, more: &[&str]) -> Self {
+        Self::start_with(stage, instance, more, None)
+    }
+
+    /// The same with a configuration file beneath.
+    pub fn start_with(stage: &Stage, instance: &str, more: &[&str], file: Option<&str>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_odrwatch"));
+        command.arg("run");
+        if let Some(text) = file {
+            let path = dir.path().join("odrwatch.yaml");
+            fs::write(&path, text).unwrap();
+            command.arg("--config").arg(path);
+        }
+        for set in stage.sets(instance).iter().map(String::as_str).chain(more.iter().copied()) {
+            command.args(["--set", set]);
+        }
+        let log = File::create(dir.path().join("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = process::spawn(command).unwrap();
+        Self { child, dir, ended: None }
+    }
+
+    /// All that it said so far.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.dir.path().join("log")).unwrap();
+        String::from_utf8(bytes).expect("logs are UTF-8")
+    }
+
+    /// Sends a signal, such as `libc::SIGTERM`.
+    pub fn signal(&self, signal: libc::c_int) {
+        process::signal(&self.child, signal);
+    }
+
+    /// Kills it at once, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        self.ended = Some(self.child.wait().unwrap());
+    }
+
+    /// Waits for its end and returns its exit code; none after a signal.
+    pub fn wait(&mut self) -> Option<i32> {
+        let deadline = Deadline::of_step();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.ended = Some(status);
+                return status.code();
+            }
+            deadline.wait(|| format!("the end of odrwatch\n{}", self.log()));
+        }
+    }
+
+    /// Ends it in order.
+    pub fn stop(&mut self) {
+        self.signal(libc::SIGTERM);
+        assert_eq!(self.wait(), Some(0), "{}", self.log());
+    }
+
+    /// Fails if it ended by itself.
+    pub fn must_run(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "odrwatch ended by itself with {ended:?}\n{}", self.log());
+    }
+
+    /// Waits until a line of the log contains all of some words; returns it.
+    pub fn await_line(&mut self, words: &[&str]) -> String {
+        let deadline = Deadline::of_step();
+        loop {
+            let log = self.log();
+            let found = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            if let Some(line) = found {
+                return line.to_owned();
+            }
+            self.must_run();
+            deadline.wait(|| format!("{words:?} in the log\n{log}"));
+        }
+    }
+
+    fn address(&mut self) -> SocketAddr {
+        let line = self.await_line(&["HTTP listens"]);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let found = ["/address", "/fields/address"].into_iter().find_map(|at| line.pointer(at));
+        found.unwrap().as_str().unwrap().parse().unwrap()
+    }
+
+    /// Asks for a path; returns status and body.
+    pub fn get(&mut self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(STEP_LIMIT)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: odrwatch\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    /// The metrics page.
+    pub fn metrics(&mut self) -> String {
+        let (status, text) = self.get("/metrics");
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// Waits until it says that it is ready.
+    pub fn await_ready(&mut self) {
+        let deadline = Deadline::of_step();
+        loop {
+            let (status, text) = self.get("/readyz");
+            if status == 200 {
+                return;
+            }
+            self.must_run();
+            deadline.wait(|| format!("/readyz: {text}\n{}", self.log()));
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
+impl Drop for Odrwatch {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            // Both fail only when it has ended already.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(60)..];
+            eprintln!("the last lines of odrwatch:\n{}", last.join("\n"));
+        }
+    }
+}
+
+/// The sum of a metric's series whose labels contain some text.
+pub fn metric(text: &str, name: &str, labels: &str) -> u64 {
+    let of_series = |line: &str| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, rest) = series.split_once('{').unwrap_or((series, ""));
+        (found == name && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
+    };
+    let sum: f64 = text.lines().filter_map(of_series).sum();
+    format!("{sum:.0}").parse().unwrap()
+}

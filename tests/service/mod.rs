@@ -1,0 +1,23 @@
+//! The tests of the service on a real broker, and what they share.
+//!
+//! - `stage`: a broker with the topics and the configuration of one test;
+//! - `child`: the `odrwatch` process: its logs, its HTTP, its end;
+//! - `feed`: what is written into the input topics;
+//! - `probe`: how far the topics and the group are;
+//! - `check`: what was committed, held against a replay.
+
+mod check;
+mod child;
+mod exact;
+mod feed;
+mod probe;
+mod stage;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Reads the clock on the wall, in ms since the epoch.
+#[expect(clippy::disallowed_methods, reason = "live records carry the time at which they are sent")]
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
