@@ -348,8 +348,8 @@ fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> St
 fn data_gap(shard: ShardNo, topic: Topic, first: NextOffset, start: NextOffset) -> Stop {
     Stop::Log(format!(
         "{}-{shard}: data gap: the shard's history begins at offset {first}, and the log now \
-         begins at {start}, so offsets {first} to {} are lost to retention; without a snapshot the state \
-         cannot be restored: raise retention.ms of the inputs, and start a new group with new \
+         begins at {start}, so offsets {first} to {} are lost to retention; without a snapshot \
+         the state cannot be restored: raise retention.ms of the inputs, and start a new group with new \
          output topics",
         topic.as_str(),
         start.get() - 1
