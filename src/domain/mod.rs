@@ -6,8 +6,8 @@
 //! whatever a boundary brings comes out as one [`effects::Effects`] value.
 //!
 //! Reading order: [`time`] and [`ids`], [`event`] (what comes in), [`policy`] (what counts),
-//! [`rate`] (exact arithmetic), [`orders`] and [`defects`] (merged facts), [`window`] (daily
-//! buckets and running totals), [`boundary`] (which records belong together), [`alerts`] (levels,
+//! [`rate`] (exact arithmetic), `orders` and `defects` (merged facts), [`window`] (daily
+//! buckets and running totals), [`boundary`] (which records belong together), `alerts` (levels,
 //! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
 //! (who is close to an alert).
 
