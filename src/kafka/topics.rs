@@ -295,8 +295,10 @@ fn judge(
         let name = config.topics.input(topic);
         judge.no_compaction(name);
         judge.kept(name, retention_ms);
+        judge.outlasts_its_history(name);
         judge.input_limits(name);
     }
+    judge.equal_timestamps();
     for topic in OutTopic::ALL {
         let name = config.topics.output(topic);
         match topic {
@@ -307,7 +309,7 @@ fn judge(
             }
             OutTopic::Progress => {
                 judge.no_compaction(name);
-                judge.kept(name, retention_ms);
+                judge.kept_for_ever(name);
                 judge.timestamps(name, "LogAppendTime");
             }
         }
@@ -337,6 +339,23 @@ impl Judge<'_> {
 
     fn warning(&mut self, topic: &str, problem: String, cure: String) {
         self.warnings.push(TopicProblem { topic: topic.to_owned(), problem, cure });
+    }
+
+    /// Facts become known by one kind of clock, or by none.
+    fn equal_timestamps(&mut self) {
+        let names = Topic::ALL.map(|topic| self.config.topics.input(topic).to_owned());
+        let kinds = names.clone().map(|name| self.setting(&name, "message.timestamp.type"));
+        let Some(first) = kinds.iter().flatten().next().cloned() else { return };
+        for (name, kind) in names.iter().zip(&kinds) {
+            if kind.as_ref().is_some_and(|kind| *kind != first) {
+                let kind = kind.as_deref().unwrap_or_default();
+                let problem = format!(
+                    "its message.timestamp.type is {kind}, and that of another input is {first}"
+                );
+                let cure = self.alter(name, &format!("message.timestamp.type={first}"));
+                self.problem(name, problem, cure);
+            }
+        }
     }
 
     fn setting(&self, topic: &str, name: &str) -> Option<String> {
@@ -427,6 +446,32 @@ impl Judge<'_> {
         {
             let problem = format!("it drops records beyond {has} bytes a partition, however new");
             self.warning(topic, problem, self.alter(topic, "retention.bytes=-1"));
+        }
+    }
+
+    /// A restart reads every progress record: each may hold a decision.
+    fn kept_for_ever(&mut self, topic: &str) {
+        for name in ["retention.ms", "retention.bytes"] {
+            if let Some(has) = self.found[topic].number(name)
+                && has != -1
+            {
+                let problem = format!("its {name} is {has}; a restart needs all its records");
+                self.problem(topic, problem, self.alter(topic, &format!("{name}=-1")));
+            }
+        }
+    }
+
+    /// Without snapshots a restart reads the inputs from where the shards' history began.
+    fn outlasts_its_history(&mut self, topic: &str) {
+        if let Some(has) = self.found[topic].number("retention.ms")
+            && has != -1
+        {
+            let problem = format!(
+                "it keeps records for {} days; once a shard's history is older than that, it \
+                 cannot be restarted (there are no snapshots yet)",
+                has / DAY_MS
+            );
+            self.warning(topic, problem, self.alter(topic, "retention.ms=-1"));
         }
     }
 

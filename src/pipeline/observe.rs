@@ -3,7 +3,7 @@
 use super::ports::Broker;
 use super::slot::{Now, Slot};
 use crate::domain::event::Topic;
-use crate::domain::time::BoundaryLength;
+use crate::domain::time::{Boundary, BoundaryLength};
 use crate::telemetry::labels::DecisionKind;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::Held;
@@ -20,6 +20,8 @@ pub fn committed(slot: &Slot, metrics: &Metrics) {
         u64::try_from(count).unwrap_or(u64::MAX)
     };
     let times = count(|decision| matches!(decision, DecisionLine::RecordTime { .. }));
+    let closings = count(|decision| matches!(decision, DecisionLine::Closing { .. }));
+    metrics.decisions(DecisionKind::Close, closings);
     let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
     metrics.decisions(DecisionKind::RecordTime, times);
     metrics.decisions(DecisionKind::AlertsFrom, starts);
@@ -42,7 +44,11 @@ pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLengt
     if let Some(closed) = slot.shard.closed() {
         let holder = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
         let holder = holder.expect("there are four topics");
-        slot.metrics.set_boundary_lag_ms(now.wall_ms - closed.ms(length), holder);
+        // A boundary without effect need not close: on a quiet shard nothing lags.
+        let is_due = |next: Boundary| next.ms(length) <= now.wall_ms;
+        let lags = slot.shard.next_effect().is_some_and(is_due);
+        let lag_ms = if lags { now.wall_ms - closed.ms(length) } else { 0 };
+        slot.metrics.set_boundary_lag_ms(lag_ms, holder);
     }
     if now.mono_ms - slot.counted_ms < BANDS_MS {
         return;

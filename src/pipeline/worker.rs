@@ -32,7 +32,7 @@ use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::ShardConfig;
 use crate::domain::time::Boundary;
 use crate::telemetry::health::{HealthBoard, ShardState, WorkerNo, WorkerState};
-use crate::telemetry::labels::{DecisionKind, Stage};
+use crate::telemetry::labels::Stage;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::ShardMetrics;
 use crate::wire::decision::DecisionLine;
@@ -167,7 +167,8 @@ impl<B: Broker> Worker<B> {
             gauges_ms: i64::MIN / 2,
             reconnect: None,
             clock_skew_ms: broker.clock_skew_ms(),
-            compare_clock_ms: None,
+            // Compared on the first turn if it is off, and then until it is not.
+            compare_clock_ms: Some(i64::MIN),
             events: Vec::new(),
             publisher: Publisher::default(),
             broker,
@@ -274,7 +275,9 @@ impl<B: Broker> Worker<B> {
     fn compare_clock(&mut self, now: Now) {
         if self.compare_clock_ms.is_some_and(|at_ms| now.mono_ms >= at_ms) {
             self.compare_clock_ms = None;
-            self.back_off(now, 0);
+            if !self.clock_is_good() {
+                self.back_off(now, 0);
+            }
         }
     }
 
@@ -336,7 +339,12 @@ impl<B: Broker> Worker<B> {
 
     fn read(&mut self, now: Now) -> Result<bool, Stop> {
         let mut did = false;
+        // With a slow clock every record would look as if it came from the future.
+        let is_slow = self.clock_skew_ms.is_some_and(|skew| skew < -self.identity.length.ms());
         for slot in self.slots.values_mut() {
+            if is_slow && slot.phase.may_commit() {
+                continue;
+            }
             if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
                 || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
             {
@@ -375,7 +383,6 @@ impl<B: Broker> Worker<B> {
             }
             did |= close_ready(slot, self.start)?;
             if may_decide && idle::decide(slot, &mut self.broker, &self.idle_rules, now) {
-                self.metrics.decisions(DecisionKind::Close, 1);
                 close_ready(slot, self.start)?;
                 did = true;
             }

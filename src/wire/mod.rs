@@ -37,6 +37,19 @@ pub type Header = (String, Option<Vec<u8>>);
 #[error("{0}")]
 pub struct LineError(String);
 
+impl LineError {
+    /// What kind of mistake it is and where, without a word of the line: it may hold what buyers
+    /// wrote.
+    fn of_json(error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "a member is missing or of a wrong type",
+            serde_json::error::Category::Eof => "the line ends too early",
+            _ => "this is not JSON",
+        };
+        Self(format!("{what}, at column {}", error.column()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

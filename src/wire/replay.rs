@@ -44,7 +44,7 @@ pub struct ReplayRecord<'a> {
 /// Says what is wrong with the line.
 pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
     let raw: RawLine<'_> =
-        serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
+        serde_json::from_slice(line).map_err(|error| LineError::of_json(&error))?;
     if raw.record_time.is_some() {
         // Without this it would pass for a tombstone.
         return Err(LineError("this is a recorded decision, and no record".to_owned()));
@@ -100,7 +100,7 @@ pub struct RecordPlace<'a> {
 /// Says what is wrong with the line; not all that [`parse_line`] finds.
 pub fn parse_place(line: &[u8]) -> Result<RecordPlace<'_>, LineError> {
     let raw: RawPlace<'_> =
-        serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
+        serde_json::from_slice(line).map_err(|error| LineError::of_json(&error))?;
     if raw.offset < 0 {
         return Err(LineError(format!("offset {} is negative", raw.offset)));
     }

@@ -35,6 +35,18 @@ impl Fleet {
         self.recorded().iter().filter(|line| closing(line)).count()
     }
 
+    /// How many record times were decided.
+    pub fn times_decided(&self) -> usize {
+        let time = |line: &DecisionLine| matches!(line, DecisionLine::RecordTime { .. });
+        self.recorded().iter().filter(|line| time(line)).count()
+    }
+
+    /// The length of the largest progress record in bytes.
+    pub fn largest_progress(&self) -> usize {
+        let records = self.cluster.read_committed(OutTopic::Progress, 0);
+        records.iter().map(|record| record.value.as_ref().unwrap().len()).max().unwrap_or(0)
+    }
+
     fn recorded(&self) -> Vec<DecisionLine> {
         let mut decisions = Vec::new();
         for partition in 0..self.config.partitions {
