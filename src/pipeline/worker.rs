@@ -308,12 +308,12 @@ impl<B: Broker> Worker<B> {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
         self.slots.retain(|number, _| shards.contains(number));
         for number in shards {
-            match self.slots.get_mut(number) {
-                Some(slot) => slot.phase = opening(now, matches!(slot.phase, Phase::Parked)),
-                None => {
-                    let slot = self.new_slot(*number, now);
-                    self.slots.insert(*number, slot);
-                }
+            if let Some(slot) = self.slots.get_mut(number) {
+                slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
+                slot.shown = None;
+            } else {
+                let slot = self.new_slot(*number, now);
+                self.slots.insert(*number, slot);
             }
             // A settled worker with an empty board would look ready.
             self.health.set_shard(self.number, *number, ShardState::Assigned);
@@ -447,16 +447,23 @@ impl<B: Broker> Worker<B> {
         Ok(false)
     }
 
+    /// Shows each change of a shard's phase at once, and all that is counted every now and then.
     fn refresh_gauges(&mut self, now: Now) {
-        if now.mono_ms - self.gauges_ms < GAUGES_MS {
-            return;
+        let is_due = now.mono_ms - self.gauges_ms >= GAUGES_MS;
+        if is_due {
+            self.gauges_ms = now.mono_ms;
         }
-        self.gauges_ms = now.mono_ms;
         for slot in self.slots.values_mut() {
-            // A parked shard is not ours to ask about.
-            if !matches!(slot.phase, Phase::Parked) {
-                let state = slot.phase.shown(slot.read, now.mono_ms);
+            // A parked shard is not ours to speak of.
+            if matches!(slot.phase, Phase::Parked) {
+                continue;
+            }
+            let state = slot.phase.shown(slot.read, now.mono_ms);
+            if is_due || slot.shown != Some(state.phase()) {
+                slot.shown = Some(state.phase());
                 self.health.set_shard(self.number, slot.number, state);
+            }
+            if is_due {
                 observe::refresh(slot, &mut self.broker, self.identity.length, now);
             }
         }
