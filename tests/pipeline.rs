@@ -3,8 +3,6 @@
 //! Whatever happens on the way, the committed alerts must be those of a bounded replay of the
 //! logs with the recorded decisions, byte for byte, and a prefix of them at every moment.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod fleet;
 
 use fleet::{Fleet, FleetConfig};
