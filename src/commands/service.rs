@@ -187,9 +187,6 @@ async fn supervise(
     shutdown: &Shutdown,
     mut ends: mpsc::UnboundedReceiver<(String, Result<(), Failure>)>,
 ) -> Result<(), Failure> {
-    if let Ok(address) = listener.local_addr() {
-        info!(%address, "HTTP listens");
-    }
     let (stop_http, http_stops) = watch::channel(false);
     let server = http::serve(listener, HttpState::new(metrics), http_stops);
     let threads = async {

@@ -21,16 +21,12 @@ use crate::pipeline::ports::{
 use super::client::Witness;
 use super::consumer::Reader;
 use super::ends::EndsQuestion;
-use super::failure::wrapper_error;
 use super::ffi::Wake;
 use super::group::{Member, partition_of};
 use super::producer::Sink;
 use super::progress::ProgressReader;
 use super::settings::KafkaConfig;
 use super::topics::TopicFacts;
-
-/// How long a question about a log's bounds may block the worker.
-const BOUNDS: Duration = Duration::from_secs(1);
 
 /// A Kafka cluster as one worker sees it.
 pub struct KafkaBroker {
@@ -187,20 +183,7 @@ impl Broker for KafkaBroker {
         &mut self,
         partition: InputPartition,
     ) -> Result<(NextOffset, NextOffset), SourceError> {
-        let name = self.config.topics.input(partition.topic).to_owned();
-        let live = self.live()?;
-        // On a client that reads committed records the second is the last stable offset.
-        let (first, stable) = live
-            .reader
-            .consumer()
-            .fetch_watermarks(&name, partition_of(partition.shard), BOUNDS)
-            .map_err(|error| {
-                wrapper_error(
-                    &error,
-                    &format!("asking for the bounds of {name}-{}", partition.shard),
-                )
-            })?;
-        Ok((NextOffset::stated(first), NextOffset::stated(stable)))
+        self.live()?.member.log_bounds(partition)
     }
 
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {

@@ -12,6 +12,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use tracing::{debug, error, info, warn};
 
 use crate::pipeline::ports::SourceError;
@@ -82,9 +83,10 @@ impl Witness {
         Self { role, secrets, seen: Mutex::default() }
     }
 
-    /// Takes the last error that belonged to no call.
-    pub(super) fn take_error(&self) -> Option<String> {
-        self.seen().last_error.take()
+    /// The last error that belonged to no call. It stays: librdkafka tells the cause of an outage
+    /// once, however long the outage lasts.
+    fn last_error(&self) -> Option<String> {
+        self.seen().last_error.clone()
     }
 
     /// The refusal (authentication or authorisation) that was seen since the last call, if any.
@@ -96,7 +98,7 @@ impl Witness {
     pub(super) fn explain(&self, error: SourceError) -> SourceError {
         let hopeless = |text: String| match self.take_refusal() {
             Some(refusal) => refusal,
-            None => SourceError::Unavailable(match self.take_error() {
+            None => SourceError::Unavailable(match self.last_error() {
                 Some(seen) => format!("{text}; {seen}"),
                 None => text,
             }),
@@ -125,7 +127,18 @@ impl Witness {
         if refusal {
             seen.refused.get_or_insert_with(|| text.clone());
         }
-        seen.last_error = Some(text);
+        // That all brokers are down follows from what befell each, and says no more.
+        if code != Some(RDKafkaErrorCode::AllBrokersDown) || seen.last_error.is_none() {
+            seen.last_error = Some(text);
+        }
+    }
+
+    /// Notes why a connection failed. A client that has no group is told so by its log only.
+    fn note_failure(&self, line: &str) {
+        // The name of librdkafka's thread comes first.
+        let reason = line.split_once("]: ").map_or(line, |(_, reason)| reason);
+        let text = self.without_secrets(reason);
+        self.seen().last_error = Some(text);
     }
 
     /// Says how many lines to admit to before this one; `None` if this one is too many.
@@ -152,6 +165,9 @@ impl Witness {
 
 impl ClientContext for Witness {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if facility == "FAIL" {
+            self.note_failure(line);
+        }
         // Each client is given all of the user's settings; that one ignores another's is no news.
         let quiet = facility == "CONFWARN";
         let Some(suppressed) = self.admit(facility, monotonic()) else { return };
@@ -188,8 +204,6 @@ impl ConsumerContext for Witness {}
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::types::RDKafkaErrorCode;
-
     use super::*;
 
     #[test]
@@ -210,6 +224,16 @@ mod tests {
         witness.note(&down, "connection refused");
         let error = witness.explain(SourceError::NotReady("timed out".to_owned()));
         assert_eq!(error.to_string(), "the broker is unreachable: timed out; connection refused");
+
+        // The cause is told once, and holds for each attempt after it.
+        let all_down = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        witness.note(&all_down, "1/1 brokers are down");
+        let error = witness.explain(SourceError::NotReady("timed out".to_owned()));
+        assert!(error.to_string().ends_with("; connection refused"), "{error}");
+
+        witness.log(RDKafkaLogLevel::Error, "FAIL", "[thrd:b]: b: SSL handshake failed: why");
+        let error = witness.explain(SourceError::NotReady("timed out".to_owned()));
+        assert!(error.to_string().ends_with("timed out; b: SSL handshake failed: why"), "{error}");
 
         let refused = KafkaError::Global(RDKafkaErrorCode::Authentication);
         witness.note(&refused, "bad password hunter2");

@@ -24,7 +24,9 @@ use tracing::warn;
 
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
-use crate::pipeline::ports::{CommittedShard, GroupEvent, ShardOffsets, SourceError};
+use crate::pipeline::ports::{
+    CommittedShard, GroupEvent, InputPartition, ShardOffsets, SourceError,
+};
 
 use super::client::Witness;
 use super::failure::{source_error, wrapper_error};
@@ -36,6 +38,9 @@ const EVENTS: u32 = 16;
 
 /// How long a question about committed offsets may block the worker.
 const COMMITTED: Duration = Duration::from_secs(1);
+
+/// How long a question about a log's bounds may block the worker.
+const BOUNDS: Duration = Duration::from_secs(1);
 
 /// The membership.
 pub(super) struct Member {
@@ -190,6 +195,21 @@ impl Member {
             return Err(source_error(code, &what, &format!("{topic}: {code}")));
         }
         self.read_committed(shard, &found)
+    }
+
+    /// The first offset and the last stable one of a partition. Asked here and not by the reader,
+    /// whose connections to the leaders are taken by fetches that wait for records.
+    pub(super) fn log_bounds(
+        &self,
+        partition: InputPartition,
+    ) -> Result<(NextOffset, NextOffset), SourceError> {
+        let (name, number) = (self.topics.input(partition.topic), partition_of(partition.shard));
+        // On a client that reads committed records the second is the last stable offset.
+        let (first, stable) =
+            self.consumer.fetch_watermarks(name, number, BOUNDS).map_err(|error| {
+                wrapper_error(&error, &format!("asking for the bounds of {name}-{number}"))
+            })?;
+        Ok((NextOffset::stated(first), NextOffset::stated(stable)))
     }
 
     fn read_committed(

@@ -201,7 +201,9 @@ impl Cluster {
                 Err(error) => {
                     let error = wrapper_error(&error, &format!("reaching {}", config.bootstrap));
                     let error = consumer.context().explain(error);
-                    if deadline.is_over() || !matches!(error, SourceError::Unavailable(_)) {
+                    let may_pass =
+                        matches!(&error, SourceError::Unavailable(text) if !is_mistrusted(text));
+                    if deadline.is_over() || !may_pass {
                         return Err(error);
                     }
                 }
@@ -280,6 +282,11 @@ impl Cluster {
     pub(super) fn admin(&self) -> (&AdminClient<Witness>, &tokio::runtime::Runtime) {
         (&self.admin, &self.runtime)
     }
+}
+
+/// Whether OpenSSL would not trust the broker's certificate: waiting does not change that.
+fn is_mistrusted(words: &str) -> bool {
+    words.contains("certificate verify failed")
 }
 
 /// Holds what was found against what must be.

@@ -20,6 +20,7 @@ use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::shard::Shard;
 use crate::domain::time::RecordTime;
+use crate::telemetry::labels::ShardPhase;
 use crate::telemetry::shard_metrics::ShardMetrics;
 use crate::wire::decision::DecisionLine;
 use crate::wire::input::DeadLetterCause;
@@ -98,6 +99,8 @@ pub struct Slot {
     pub read: u64,
     /// Its metrics.
     pub metrics: ShardMetrics,
+    /// The phase that the health board has; none while it has not.
+    pub shown: Option<ShardPhase>,
     /// When its accounts were last counted for metrics, in ms of the monotonic clock.
     pub counted_ms: i64,
     dead: [VecDeque<DeadRecord>; 4],
@@ -132,6 +135,7 @@ impl Slot {
             quiet: [Quiet::default(); 4],
             read: 0,
             metrics,
+            shown: None,
             counted_ms: i64::MIN / 2,
             dead: Default::default(),
             dead_bytes: 0,

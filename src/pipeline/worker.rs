@@ -321,6 +321,7 @@ impl<B: Broker> Worker<B> {
         for number in shards {
             if let Some(slot) = self.slots.get_mut(number) {
                 slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
+                slot.shown = None;
             } else {
                 let slot = self.new_slot(*number, now);
                 self.slots.insert(*number, slot);
@@ -453,16 +454,23 @@ impl<B: Broker> Worker<B> {
         Ok(false)
     }
 
+    /// Shows each change of a shard's phase at once, and all that is counted every now and then.
     fn refresh_gauges(&mut self, now: Now) {
-        if now.mono_ms - self.gauges_ms < GAUGES_MS {
-            return;
+        let is_due = now.mono_ms - self.gauges_ms >= GAUGES_MS;
+        if is_due {
+            self.gauges_ms = now.mono_ms;
         }
-        self.gauges_ms = now.mono_ms;
         for slot in self.slots.values_mut() {
-            // A parked shard is not ours to ask about.
-            if !matches!(slot.phase, Phase::Parked) {
-                let state = slot.phase.shown(slot.read, now.mono_ms);
+            // A parked shard is not ours to speak of.
+            if matches!(slot.phase, Phase::Parked) {
+                continue;
+            }
+            let state = slot.phase.shown(slot.read, now.mono_ms);
+            if is_due || slot.shown != Some(state.phase()) {
+                slot.shown = Some(state.phase());
                 self.health.set_shard(self.number, slot.number, state);
+            }
+            if is_due {
                 observe::refresh(slot, &mut self.broker, self.identity.length, now);
             }
         }

@@ -32,7 +32,7 @@ const COMMITTED: Isolation = Isolation::ReadCommitted;
 pub struct Check<'a> {
     stage: &'a Stage,
     inputs: [Vec<Stored>; 4],
-    pub progress: Vec<Vec<Progress>>,
+    progress: Vec<Vec<Progress>>,
     /// The replay of each shard alone: it depends on nothing else.
     expected: Vec<Output>,
 }
@@ -49,9 +49,10 @@ impl<'a> Check<'a> {
         Self { stage, inputs, progress, expected }
     }
 
-    /// All decisions that were recorded.
-    pub fn decisions(&self) -> impl Iterator<Item = &DecisionLine> {
-        self.progress.iter().flatten().flat_map(|record| &record.decisions)
+    /// How many boundaries were closed by decision.
+    pub fn closings(&self) -> usize {
+        let decisions = self.progress.iter().flatten().flat_map(|record| &record.decisions);
+        decisions.filter(|decision| matches!(decision, DecisionLine::Closing { .. })).count()
     }
 
     /// How many records were read.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 
 use super::stage::Stage;
-use crate::support::{Deadline, STEP_LIMIT, process};
+use crate::support::{Deadline, STEP_LIMIT, process, promtool};
 
 /// A running `odrwatch run`; killed with the value.
 pub struct Odrwatch {
@@ -99,10 +99,9 @@ impl Odrwatch {
     }
 
     fn address(&mut self) -> SocketAddr {
-        let line = self.await_line(&["HTTP listens"]);
+        let line = self.await_line(&["http server listens"]);
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let found = ["/address", "/fields/address"].into_iter().find_map(|at| line.pointer(at));
-        found.unwrap().as_str().unwrap().parse().unwrap()
+        line["address"].as_str().unwrap().parse().unwrap()
     }
 
     /// Asks for a path; returns status and body.
@@ -154,6 +153,17 @@ impl Drop for Odrwatch {
             eprintln!("the last lines of odrwatch:\n{}", last.join("\n"));
         }
     }
+}
+
+/// Fails unless promtool finds a metrics page without fault.
+pub fn promtool_accepts(text: &str) {
+    let mut command = Command::new(promtool());
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = process::spawn(command).unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "promtool says:\n{said}\nabout\n{text}");
 }
 
 /// The sum of a metric's series whose labels contain some text.

@@ -1,12 +1,13 @@
 //! Four topics of everything in, exact alerts out: the main run.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use odrwatch::domain::event::{DeadReason, Topic};
 use odrwatch::pipeline::ports::OutTopic;
 
 use super::check::Check;
-use super::child::{Odrwatch, metric};
+use super::child::{Odrwatch, metric, promtool_accepts};
 use super::feed::{CANARY, History, Written, feedback, keyed, order};
 use super::now_ms;
 use super::probe::Probe;
@@ -29,6 +30,7 @@ fn committed_alerts_are_those_of_a_replay_of_the_dumped_topics() {
     service.await_ready();
     let metrics = service.metrics();
     service.stop();
+    promtool_accepts(&metrics);
 
     let check = Check::new(&stage);
     assert_eq!(check.records(), written.records);
@@ -100,7 +102,8 @@ fn said(stage: &Stage, service: &Odrwatch, metrics: String) -> Vec<(String, Stri
             let mut text = String::new();
             for (name, value) in headers {
                 let value = value.as_deref().unwrap_or_default();
-                text.push_str(&format!("{name}={} ", String::from_utf8_lossy(value)));
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{name}={} ", String::from_utf8_lossy(value));
             }
             if topic != OutTopic::DeadLetters {
                 text.push_str(&String::from_utf8_lossy(&record.value.unwrap_or_default()));

@@ -163,9 +163,12 @@ impl History {
     }
 }
 
+/// A header as it is written here.
+type Pair = (&'static str, Option<&'static [u8]>);
+
 /// Headers of all shapes, on one record in three.
 fn headers(random: &mut Random) -> Vec<HeaderPair> {
-    let all: [&[(&str, Option<&[u8]>)]; 6] = [
+    let all: [&[Pair]; 6] = [
         &[("trace", Some(b"00-4bf9-01"))],
         &[("empty", Some(b"")), ("none", None), ("raw", Some(b"\x00\xff"))],
         &[],
@@ -173,8 +176,7 @@ fn headers(random: &mut Random) -> Vec<HeaderPair> {
         &[],
         &[],
     ];
-    let owned =
-        |(name, value): &(&str, Option<&[u8]>)| ((*name).to_owned(), value.map(<[u8]>::to_vec));
+    let owned = |(name, value): &Pair| ((*name).to_owned(), value.map(<[u8]>::to_vec));
     random.pick(&all).iter().map(owned).collect()
 }
 

@@ -8,10 +8,14 @@
 
 mod check;
 mod child;
+mod crash;
 mod exact;
 mod feed;
+mod members;
 mod probe;
+mod silence;
 mod stage;
+mod starts;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -67,7 +67,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Committed and wanted offsets where they differ; `None` while the group does not say.
-    fn missing(&self, written: &Written) -> Option<BTreeMap<(String, i32), (i64, i64)>> {
+    pub fn missing(&self, written: &Written) -> Option<BTreeMap<(String, i32), (i64, i64)>> {
         let mut asked = TopicPartitionList::new();
         for (topic, partition) in written.next.keys() {
             asked.add_partition(topic, *partition);

@@ -1,6 +1,6 @@
 //! A broker with the topics of one test, and the configuration that belongs to them.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use odrwatch::config::{self, Config, Sources};
 use odrwatch::domain::event::Topic;
@@ -19,7 +19,7 @@ const HORIZON_DAYS: u32 = 75;
 
 /// A broker with a plain and a TLS listener.
 pub struct Shared {
-    pub process: KafkaBroker,
+    process: Mutex<KafkaBroker>,
     pub tls: TlsListener,
     _certificates: TempDir,
 }
@@ -30,14 +30,19 @@ impl Shared {
         // Members that died are waited for: a short session makes that short.
         let short = ("group.min.session.timeout.ms", "1000");
         let (process, tls) = KafkaBroker::start_tls_with(dir.path(), &[short]);
-        Self { process, tls, _certificates: dir }
+        Self { process: Mutex::new(process), tls, _certificates: dir }
+    }
+
+    /// The process itself, to be disturbed by who has it alone.
+    pub fn process(&self) -> MutexGuard<'_, KafkaBroker> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The broker of all tests that run now; the last one that has it takes it along.
 fn shared() -> Arc<Shared> {
     static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
         let started = Arc::new(Shared::start());
         *shared = Arc::downgrade(&started);
@@ -106,7 +111,7 @@ impl Stage {
     }
 
     pub fn bootstrap(&self) -> String {
-        self.broker.process.bootstrap()
+        self.broker.process().bootstrap()
     }
 
     pub fn input(&self, topic: Topic) -> String {

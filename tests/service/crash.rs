@@ -1,0 +1,130 @@
+//! Killed at any moment, also inside an open transaction: nothing is lost, nothing is doubled.
+
+use odrwatch::pipeline::ports::OutTopic;
+use odrwatch::sim::random::Random;
+
+use super::check::{Check, committed_alerts};
+use super::child::Odrwatch;
+use super::feed::{History, Written};
+use super::probe::Probe;
+use super::stage::Stage;
+use crate::support::Deadline;
+use crate::support::topics::{Isolation, read_all};
+
+const SEED: u64 = 4;
+
+const HISTORY: History = History { seed: SEED, hostile: 60_000, bulk: 30_000 };
+
+/// Many small transactions: the more there are, the more moments there are to die in.
+const SMALL_STEPS: &[&str] = &[
+    "engine.commit_interval_ms=0",
+    "kafka.queue_memory_kbytes=1024",
+    "kafka.properties.fetch.message.max.bytes=16384",
+];
+
+/// How often it is killed at a random moment, and how often inside a transaction.
+const KILLS: (usize, usize) = (6, 2);
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the numbers of the run")]
+fn a_process_killed_at_any_moment_loses_and_doubles_nothing() {
+    let stage = Stage::new("crash", 8);
+    let mut written = Written::default();
+    written.produce_all(&stage, &HISTORY.records(&stage));
+    let probe = Probe::new(&stage);
+    let mut random = Random::new(SEED);
+    let mut snapshots = Vec::new();
+    let (mut said, mut left_open) = (Vec::new(), Vec::new());
+    for number in 0..KILLS.0 + KILLS.1 {
+        let mut service = Odrwatch::start(&stage, "a", SMALL_STEPS);
+        let commits = random.between(1, 60);
+        await_commits(&probe, &mut service, commits);
+        // One of the first and a later one: what is left open by the second must not be healed by
+        // what the first one left behind.
+        let inside = number == 1 || number == 5;
+        let open = inside.then(|| stop_inside_transaction(&probe, &stage, &mut service));
+        service.kill();
+        if let Some((partition, offset)) = open {
+            let topic = OutTopic::Progress;
+            let ends = (probe.stable(topic, partition), probe.high(topic, partition));
+            assert!(ends.0 < ends.1, "no transaction is open in partition {partition}: {ends:?}");
+            said.push(format!("inside, partition {partition} {ends:?}"));
+            left_open.push((i32::try_from(partition).unwrap(), offset));
+        } else {
+            said.push(format!("after {commits}"));
+        }
+        snapshots.push(committed_alerts(&stage));
+    }
+    let mut service = Odrwatch::start(&stage, "a", SMALL_STEPS);
+    let left = probe.missing(&written);
+    assert!(left.is_none_or(|left| !left.is_empty()), "all was done before the last kill");
+    probe.await_done(&written, &mut [&mut service]);
+    service.stop();
+
+    let check = Check::new(&stage);
+    let alerts = check.alerts();
+    check.dead_letters();
+    are_aborted(&stage, &left_open);
+    let last = committed_alerts(&stage);
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        for (shard, (before, after)) in snapshot.iter().zip(&last).enumerate() {
+            assert!(after.starts_with(before), "the alerts of shard {shard} after kill {number}");
+        }
+    }
+    let seen: Vec<usize> = snapshots
+        .iter()
+        .map(|snapshot| snapshot.iter().map(|alerts| alerts.lines().count()).sum())
+        .collect();
+    assert!(seen.last().is_some_and(|seen| *seen > 0), "alerts were committed between kills");
+    let records = written.records;
+    println!("{records} records, kills {said:?}, alerts at each {seen:?}, at the end {alerts}");
+}
+
+/// What the killed transactions had written is still there, and was never committed.
+fn are_aborted(stage: &Stage, left_open: &[(i32, i64)]) {
+    let name = stage.output(OutTopic::Progress);
+    let places = |isolation| -> Vec<(i32, i64)> {
+        let records = read_all(&stage.bootstrap(), &name, isolation).into_iter();
+        let with_value = records.filter(|record| record.value.is_some());
+        with_value.map(|record| (record.partition, record.offset)).collect()
+    };
+    let committed = places(Isolation::ReadCommitted);
+    let all = places(Isolation::ReadUncommitted);
+    for place in left_open {
+        assert!(all.contains(place) && !committed.contains(place), "{place:?}");
+    }
+}
+
+/// Waits until so many more commits of shards are visible.
+fn await_commits(probe: &Probe<'_>, service: &mut Odrwatch, commits: i64) {
+    // Each has a record and a marker.
+    let wanted = probe.progress() + 2 * commits;
+    let deadline = Deadline::of_step();
+    while probe.progress() < wanted {
+        service.must_run();
+        deadline.wait(|| format!("{commits} commits\n{}", service.log()));
+    }
+}
+
+/// Stops the process (SIGSTOP) at a moment when a transaction of it is open, and proves that it
+/// stays open; returns an output partition that it holds up.
+fn stop_inside_transaction(probe: &Probe<'_>, stage: &Stage, service: &mut Odrwatch) -> (u32, i64) {
+    let deadline = Deadline::of_step();
+    loop {
+        for partition in 0..stage.partitions {
+            let topic = OutTopic::Progress;
+            let is_open = || probe.stable(topic, partition) < probe.high(topic, partition);
+            if !is_open() {
+                continue;
+            }
+            service.signal(libc::SIGSTOP);
+            // Were the commit on its way, its marker would come while the broker is asked so often.
+            if (0..50).all(|_| is_open()) {
+                return (partition, probe.stable(topic, partition));
+            }
+            service.signal(libc::SIGCONT);
+        }
+        service.must_run();
+        deadline.wait(|| format!("an open transaction\n{}", service.log()));
+    }
+}
