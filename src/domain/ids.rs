@@ -122,6 +122,7 @@ fn parse_3_7_7(bytes: &[u8]) -> Option<u64> {
     )
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::many_single_char_names, reason = "a view")]
 fn dash_and_seven_digits(bytes: &[u8; 8]) -> Option<u64> {
     let [dash, digits @ ..] = bytes;
     let [a, b, c, d, e, f, g] = *digits;
@@ -130,6 +131,7 @@ fn dash_and_seven_digits(bytes: &[u8; 8]) -> Option<u64> {
 
 /// The number that eight digits write: all eight at a time, in three steps of pairs
 /// (<https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/>).
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "a view")]
 fn eight_digits(bytes: &[u8; 8]) -> Option<u64> {
     const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
     const ZEROS: u64 = 0x3030_3030_3030_3030;

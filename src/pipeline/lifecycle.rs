@@ -23,7 +23,7 @@ use crate::wire::progress::Progress;
 #[derive(Clone, Debug)]
 pub enum Phase {
     /// The committed offsets and the progress record that belongs to them are being looked for.
-    Opening(Opening),
+    Opening(Box<Opening>),
     /// The inputs are read up to where the progress record says, without effects.
     Restoring(Box<Restoring>),
     /// Outputs are committed; the inputs are read up to the ends that they had at the start.

@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod board;
 pub mod breaker;
+mod closing;
 pub mod decisions;
 pub mod idle;
 pub mod intake;

@@ -90,7 +90,7 @@ impl Opener {
                     return Err(disagreement(slot.number, committed, last));
                 }
                 // Markers of the last transaction are on their way to one of the two.
-                *opening = Opening { since_ms: opening.since_ms, ..Opening::default() };
+                **opening = Opening { since_ms: opening.since_ms, ..Opening::default() };
                 Ok(())
             }
         }
@@ -338,8 +338,8 @@ fn data_gap(shard: ShardNo, topic: Topic, first: NextOffset, start: NextOffset) 
     Stop::Log(format!(
         "{}-{shard}: data gap: the shard's history begins at offset {first}, and the log now \
          begins at {start}, so offsets {first} to {} are lost to retention; without a snapshot \
-         the state cannot be restored: raise retention.ms of the inputs, and start a new group with new \
-         output topics",
+         the state cannot be restored: raise retention.ms of the inputs, and start a new group \
+         with new output topics",
         topic.as_str(),
         start.get() - 1
     ))

@@ -20,6 +20,8 @@ use tracing::{info, warn};
 
 use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
+pub use super::closing::StartRule;
+use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
 use super::idle::{self, IdleRules, Question};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
@@ -30,19 +32,14 @@ use super::slot::{Now, ReadRules, Slot};
 use super::stop::Stop;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::ShardConfig;
-use crate::domain::time::Boundary;
 use crate::telemetry::health::{HealthBoard, ShardState, WorkerNo, WorkerState};
 use crate::telemetry::labels::Stage;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::ShardMetrics;
-use crate::wire::decision::DecisionLine;
 use crate::wire::input;
 
 /// Records that one turn reads at most from one shard.
 const READ_PER_TURN: usize = 20_000;
-
-/// Outputs that one shard gathers before it commits.
-const OUTPUTS_PER_COMMIT: usize = 20_000;
 
 /// The first and the longest pause before a producer is replaced, in ms.
 const BACKOFF_MS: (i64, i64) = (100, 5_000);
@@ -52,17 +49,6 @@ const GAUGES_MS: i64 = 1_000;
 
 /// How often a clock that was found off is compared again, in ms.
 const CLOCK_AGAIN_MS: i64 = 5_000;
-
-/// From when on shards alert that start for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartRule {
-    /// At the first boundary closed after catching up.
-    Live,
-    /// From the first boundary on.
-    Earliest,
-    /// At the first boundary at or after this instant, in ms since the epoch.
-    Time(i64),
-}
 
 /// What a worker is made with.
 #[derive(Clone, Debug)]
@@ -478,38 +464,5 @@ impl<B: Broker> Worker<B> {
 }
 
 fn opening(now: Now, is_kept: bool) -> Phase {
-    Phase::Opening(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() })
-}
-
-/// Closes the boundaries that all watermarks have reached. Returns whether there were any.
-fn close_ready(slot: &mut Slot, start: StartRule) -> Result<bool, Stop> {
-    let mut did = false;
-    while let Some(next) = slot.shard.next_closable() {
-        decide_start(slot, start, next);
-        slot.shard
-            .close(next, &mut slot.effects)
-            .map_err(|reached| Stop::limit(slot.number, reached))?;
-        slot.has_moved = true;
-        did = true;
-        if slot.effects.outputs() >= OUTPUTS_PER_COMMIT {
-            break;
-        }
-    }
-    Ok(did)
-}
-
-/// Decides, before a boundary closes, from when on a shard alerts that never did.
-fn decide_start(slot: &mut Slot, start: StartRule, next: Boundary) {
-    if !slot.shard.awaits_start() {
-        return;
-    }
-    let boundary = match start {
-        StartRule::Earliest => Boundary::from_number(next.number() - 1),
-        StartRule::Time(ms) => Boundary::at_or_after(ms, slot.shard.length()),
-        StartRule::Live if matches!(slot.phase, Phase::Live) => next,
-        StartRule::Live => return,
-    };
-    slot.shard.start_alerting(boundary);
-    slot.fresh.push(DecisionLine::AlertsFrom { shard: slot.number, boundary });
-    info!(shard = %slot.number, boundary = boundary.number(), "alerting begins");
+    Phase::Opening(Box::new(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() }))
 }
