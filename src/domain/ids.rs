@@ -114,28 +114,27 @@ fn parse_3_7_7(bytes: &[u8]) -> Option<u64> {
     let (first, rest) = bytes.split_first_chunk::<3>()?;
     let (second, rest) = rest.split_first_chunk::<8>()?;
     let third = rest.as_array::<8>()?;
-    let first = eight_digits(&[b'0', b'0', b'0', b'0', b'0', first[0], first[1], first[2]])?;
+    let first = eight_digits([b'0', b'0', b'0', b'0', b'0', first[0], first[1], first[2]])?;
     // At most 17 digits: below 10^17, far from overflow.
     Some(
-        (first * 10_000_000 + dash_and_seven_digits(second)?) * 10_000_000
-            + dash_and_seven_digits(third)?,
+        (first * 10_000_000 + dash_and_seven_digits(*second)?) * 10_000_000
+            + dash_and_seven_digits(*third)?,
     )
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, clippy::many_single_char_names, reason = "a view")]
-fn dash_and_seven_digits(bytes: &[u8; 8]) -> Option<u64> {
-    let [dash, digits @ ..] = bytes;
-    let [a, b, c, d, e, f, g] = *digits;
-    if *dash == b'-' { eight_digits(&[b'0', a, b, c, d, e, f, g]) } else { None }
+fn dash_and_seven_digits(bytes: [u8; 8]) -> Option<u64> {
+    let [b'-', digits @ ..] = bytes else { return None };
+    let mut padded = [b'0'; 8];
+    padded[1..].copy_from_slice(&digits);
+    eight_digits(padded)
 }
 
 /// The number that eight digits write: all eight at a time, in three steps of pairs
 /// (<https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/>).
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "a view")]
-fn eight_digits(bytes: &[u8; 8]) -> Option<u64> {
+fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
     const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
     const ZEROS: u64 = 0x3030_3030_3030_3030;
-    let text = u64::from_le_bytes(*bytes);
+    let text = u64::from_le_bytes(bytes);
     // A digit is 0x30..=0x39: its high half is 3, also after 6 is added; no sum leaves its byte
     // unless a high half was F already.
     let carried = text.wrapping_add(0x0606_0606_0606_0606);
