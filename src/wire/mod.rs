@@ -38,15 +38,17 @@ pub type Header = (String, Option<Vec<u8>>);
 pub struct LineError(String);
 
 impl LineError {
-    /// What kind of mistake it is and where, without a word of the line: it may hold what buyers
-    /// wrote.
+    /// What is wrong and where, without any string of the line: it may be what buyers wrote.
     fn of_json(error: &serde_json::Error) -> Self {
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "a member is missing or of a wrong type",
-            serde_json::error::Category::Eof => "the line ends too early",
-            _ => "this is not JSON",
+        let text = error.to_string();
+        let told = match (text.find('"'), text.rfind('"')) {
+            (Some(from), Some(to)) if from < to => {
+                let (before, after) = (text.get(..from), text.get(to + 1..));
+                format!("{}of its own{}", before.unwrap_or_default(), after.unwrap_or_default())
+            }
+            _ => text,
         };
-        Self(format!("{what}, at column {}", error.column()))
+        Self(told)
     }
 }
 

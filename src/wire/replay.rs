@@ -287,6 +287,7 @@ mod tests {
             (r#"{"topic":"t","partition":0,"offset":-1}"#, "negative"),
             (r#"{"topic":"t","partition":0,"offset":1.0}"#, "i64"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload":{}}"#, "a string"),
+            (r#"{"topic":"t","partition":"canary","offset":0}"#, "string of its own, expected"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload":"","value":""}"#, "only one"),
             (r#"{"topic":"t","partition":0,"offset":0,"ts":1,"timestamp":1}"#, "only one"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload_base64":"?"}"#, "base64"),
@@ -297,6 +298,7 @@ mod tests {
         ] {
             let error = parse_line(line.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");
+            assert!(!error.contains("canary"), "{error}");
         }
     }
 }
