@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
@@ -119,9 +119,16 @@ impl Live {
 
 impl Broker for KafkaBroker {
     fn poll_group(&mut self, events: &mut Vec<GroupEvent>) -> Result<(), SourceError> {
+        let (config, wake) = (self.config.clone(), Arc::clone(&self.wake));
         let live = self.live()?;
         let seen = events.len();
-        let outcome = live.member.poll(events);
+        let mut outcome = live.member.poll(events);
+        if live.member.fenced_itself() {
+            warn!("the group's session timed out while no broker answered: joining anew");
+            live.member = Member::join(&config, &wake)?;
+            events.push(GroupEvent::Revoked { lost: true });
+            outcome = Ok(());
+        }
         for event in &events[seen..] {
             debug!(?event, "the group changed");
             live.follow(event)?;

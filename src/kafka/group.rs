@@ -147,8 +147,21 @@ impl Member {
         Ok(topics_of.into_keys().collect())
     }
 
+    /// Whether the client took itself for fenced. After a session timed out, librdkafka 2.12 goes on
+    /// to send heartbeats, without the member id that it just dropped, until the revocation was
+    /// served; a coordinator that comes back then answers that such a member is fenced. One that a
+    /// newer instance fenced still has its id.
+    pub(super) fn fenced_itself(&self) -> bool {
+        let client = self.consumer.client();
+        client.fatal_error().is_some_and(|(code, _)| code == RDKafkaErrorCode::FencedInstanceId)
+            && GroupMetadata::of(client.native_client()).is_some_and(|now| now.member().is_empty())
+    }
+
     /// Whether a newer instance with our name took over, or the client failed for good.
     pub(super) fn is_gone(&self) -> Option<SourceError> {
+        if self.fenced_itself() {
+            return None;
+        }
         let (code, words) = self.consumer.client().fatal_error()?;
         Some(match source_error(code, "the group's member", &words) {
             fenced @ SourceError::Fenced(_) => fenced,

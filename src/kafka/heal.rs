@@ -46,6 +46,9 @@ const STEP: Duration = Duration::from_secs(10);
 /// How long one call waits for the partitions to settle.
 const SETTLE: Duration = Duration::from_secs(5);
 
+/// How long one question about leaders may take.
+const LEADERS: Duration = Duration::from_secs(1);
+
 /// The pause between two looks at the partitions.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -80,6 +83,9 @@ impl Unsettled {
     pub(super) fn settle(mut self) -> (Producer, Result<(), SourceError>) {
         let deadline = Deadline::after(SETTLE);
         let outcome = self.0.settle(deadline);
+        if outcome.is_err() {
+            self.0.look_up_leaders();
+        }
         (self.0, outcome)
     }
 }
@@ -228,6 +234,18 @@ impl Producer {
                 return Err(SourceError::NotReady(self.unsettled()));
             }
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Looks up the leaders before they are asked again: librdkafka 2.12 goes on to ask those that it
+    /// knew before an outage.
+    fn look_up_leaders(&self) {
+        for name in &self.names {
+            let name = name.to_str().expect("topic names are ASCII");
+            if self.client.client().fetch_metadata(Some(name), LEADERS).is_err() {
+                // Nobody can be asked now; the next call looks again.
+                return;
+            }
         }
     }
 

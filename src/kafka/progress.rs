@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
+use tracing::debug;
 
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::pipeline::ports::{ReadStep, SourceError};
 
-use super::client::Witness;
+use super::client::{Deadline, Witness};
 use super::consumer::Reader;
 use super::failure::{client_error, source_error};
 use super::ffi::{End, OffsetsAnswer, Queue, Wake, ask_offsets};
@@ -24,6 +25,12 @@ use super::settings::KafkaConfig;
 
 /// After this a leader's answer is given up and asked for again.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long to wait after a failed question.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long looking up the leaders may block the worker.
+const LEADERS: Duration = Duration::from_secs(1);
 
 /// How many partitions share the memory budget while shards open.
 const AT_ONCE: u32 = 64;
@@ -40,6 +47,9 @@ struct Client {
     // The order of these fields is the order in which they are dropped.
     answers: Queue,
     steps: BTreeMap<ShardNo, Step>,
+    /// Set after a failed question: until when none is asked. This client may have been idle while
+    /// brokers came and went, and librdkafka 2.12 goes on to ask the leaders that it knew then.
+    pause: Option<Deadline>,
     reader: Reader<ShardNo>,
 }
 
@@ -95,7 +105,7 @@ impl Client {
         let reader = Reader::new(&config.reader(AT_ONCE)?, witness, wake)?;
         let answers = Queue::new(reader.consumer().client().native_client());
         answers.wakes(wake);
-        Ok(Self { answers, steps: BTreeMap::new(), reader })
+        Ok(Self { answers, steps: BTreeMap::new(), pause: None, reader })
     }
 
     fn step(
@@ -108,6 +118,9 @@ impl Client {
     ) -> Result<ReadStep, SourceError> {
         match self.steps.get(&shard) {
             None => {
+                if !self.may_ask(topic) {
+                    return Ok(ReadStep::More);
+                }
                 *last_tag += 2;
                 self.ask(shard, topic, *last_tag);
                 Ok(ReadStep::More)
@@ -137,6 +150,17 @@ impl Client {
         }
     }
 
+    /// Whether a question may be asked now. After a failed one, the leaders are looked up first.
+    fn may_ask(&mut self, topic: &str) -> bool {
+        let Some(pause) = self.pause else { return true };
+        if !pause.is_over() {
+            return false;
+        }
+        let found = self.reader.consumer().fetch_metadata(Some(topic), LEADERS);
+        self.pause = found.is_err().then(|| Deadline::after(PAUSE));
+        found.is_ok()
+    }
+
     fn ask(&mut self, shard: ShardNo, topic: &str, tag: usize) {
         let topic = CString::new(topic).expect("the topic was found under this name");
         let partitions = [(topic.as_c_str(), partition_of(shard))];
@@ -157,7 +181,9 @@ impl Client {
                 continue;
             };
             if let Err(error) = self.note(shard, answer, topic) {
+                debug!(%error, "the ends of the progress are asked for again");
                 self.steps.remove(&shard);
+                self.pause = Some(Deadline::after(PAUSE));
                 if !matches!(error, SourceError::NotReady(_) | SourceError::Unavailable(_)) {
                     outcome = Err(error);
                 }

@@ -8,7 +8,7 @@
 //! Invariant: a shard becomes live only from a state whose digest, positions and `seq` equal what
 //! was committed; any other state is a loud stop.
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::lifecycle::{Opening, Phase, Restoring};
 use super::ports::{Broker, InputPartition, ReadStep, SourceError};
@@ -40,7 +40,10 @@ pub struct Opener {
 fn wait_out<T>(result: Result<T, SourceError>) -> Result<Option<T>, Stop> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => Ok(None),
+        Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
+            debug!(%error, "asking again");
+            Ok(None)
+        }
         Err(error) => Err(Stop::from_source(error)),
     }
 }
@@ -330,7 +333,9 @@ fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> St
     Stop::Progress(format!(
         "shard {shard}: the group's offsets belong to progress record {committed:?}, and the \
          progress topic ends with record {last:?}: the group's offsets were reset, or the topic \
-         was truncated; delete the group's offsets to go on from the last progress record"
+         was truncated, or a lone broker that was killed lost the end of a transaction. Compare the \
+         alerts with `odrwatch replay --from-kafka`; then start a new group with new output topics, \
+         or delete the group's offsets to go on from the last progress record"
     ))
 }
 

@@ -1,6 +1,8 @@
 //! What was committed, held against a bounded replay of the dumped topics.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Stdio};
 
 use odrwatch::commands::start;
 use odrwatch::domain::event::Topic;
@@ -11,8 +13,10 @@ use odrwatch::wire::decision::DecisionLine;
 use odrwatch::wire::progress::{self, Progress};
 use odrwatch::wire::time::parse_instant;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::stage::Stage;
+use crate::support::process;
 use crate::support::topics::{Isolation, Stored, read_all};
 
 /// The committed alerts of each partition, one a line.
@@ -79,6 +83,31 @@ impl<'a> Check<'a> {
             count += counts.0;
         }
         count
+    }
+
+    /// The program's own replay of the topics says the same, up to what every shard has closed.
+    pub fn replay_from_kafka(&self) {
+        let closed = self.progress.iter().map(|records| records.last().unwrap().boundary.unwrap());
+        let until = closed.min().unwrap().ms(self.stage.config().engine.boundary);
+        let dir = TempDir::new().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_odrwatch"));
+        command.args(["replay", "--from-kafka", "--until", &until.to_string(), "--out"]);
+        command.arg(dir.path());
+        for set in self.stage.sets("replay") {
+            command.args(["--set", &set]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let output = process::spawn(command);
+        let output = output.unwrap().wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let replayed = fs::read_to_string(dir.path().join("alerts.jsonl")).unwrap();
+        let is_before = |line: &&str| {
+            let alert: Value = serde_json::from_str(line).unwrap();
+            parse_instant(alert["boundary"].as_str().unwrap()).unwrap() <= until
+        };
+        let committed = committed_alerts(self.stage).concat();
+        let committed: Vec<&str> = committed.lines().filter(is_before).collect();
+        assert!(replayed.lines().eq(committed), "odrwatch replay says the same");
     }
 
     /// Alerts have their seller as key and their boundary as timestamp.

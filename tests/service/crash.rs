@@ -6,6 +6,7 @@ use odrwatch::sim::random::Random;
 use super::check::{Check, committed_alerts};
 use super::child::Odrwatch;
 use super::feed::{History, Written};
+use super::members::await_members;
 use super::probe::Probe;
 use super::stage::Stage;
 use crate::support::Deadline;
@@ -78,6 +79,62 @@ fn a_process_killed_at_any_moment_loses_and_doubles_nothing() {
     assert!(seen.last().is_some_and(|seen| *seen > 0), "alerts were committed between kills");
     let records = written.records;
     println!("{records} records, kills {said:?}, alerts at each {seen:?}, at the end {alerts}");
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the numbers of the run")]
+fn a_process_that_sleeps_through_its_session_commits_nothing_twice() {
+    let stage = Stage::new("zombie", 4);
+    let history = History { seed: 6, hostile: 15_000, bulk: 15_000 };
+    let records = history.records(&stage);
+    let (first, second) = records.split_at(records.len() / 2);
+    let mut written = Written::default();
+    written.produce_all(&stage, first);
+    let probe = Probe::new(&stage);
+    // What it leaves open holds its shards up for so long.
+    let sets = [SMALL_STEPS, &["kafka.transaction_timeout_ms=5000"]].concat();
+    let mut sleeper = Odrwatch::start(&stage, "a", &sets);
+    await_commits(&probe, &mut sleeper, 4);
+    let (partition, offset) = stop_inside_transaction(&probe, &stage, &mut sleeper);
+    let mut heir = Odrwatch::start(&stage, "b", &sets);
+    await_members(&mut [&mut heir], 4);
+    probe.await_done(&written, &mut [&mut heir]);
+    let meanwhile = committed_alerts(&stage);
+
+    sleeper.signal(libc::SIGCONT);
+    await_members(&mut [&mut sleeper, &mut heir], 4);
+    written.produce_all(&stage, second);
+    probe.await_done(&written, &mut [&mut sleeper, &mut heir]);
+    sleeper.stop();
+    heir.stop();
+    let alerts = Check::new(&stage).alerts();
+    are_aborted(&stage, &[(i32::try_from(partition).unwrap(), offset)]);
+    let last = committed_alerts(&stage);
+    assert!(meanwhile.iter().zip(&last).all(|(before, after)| after.starts_with(before)));
+    println!("{} records, {alerts} alerts", written.records);
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the numbers of the run")]
+fn a_broker_killed_at_any_moment_loses_and_doubles_nothing() {
+    let stage = Stage::alone("killed", 4);
+    let history = History { seed: 7, hostile: 20_000, bulk: 20_000 };
+    let mut written = Written::default();
+    written.produce_all(&stage, &history.records(&stage));
+    let probe = Probe::new(&stage);
+    let mut service = Odrwatch::start(&stage, "a", SMALL_STEPS);
+    let mut random = Random::new(7);
+    for _ in 0..3 {
+        await_commits(&probe, &mut service, random.between(1, 20));
+        let mut broker = stage.broker.process();
+        broker.kill();
+        broker.restart();
+    }
+    probe.await_done(&written, &mut [&mut service]);
+    service.stop();
+    let check = Check::new(&stage);
+    println!("{} records, {} alerts", written.records, check.alerts());
+    check.dead_letters();
 }
 
 /// What the killed transactions had written is still there, and was never committed.

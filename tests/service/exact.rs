@@ -36,6 +36,7 @@ fn committed_alerts_are_those_of_a_replay_of_the_dumped_topics() {
     assert_eq!(check.records(), written.records);
     let alerts = check.alerts();
     check.alert_records();
+    check.replay_from_kafka();
     let reasons = check.dead_letters();
     let all: Vec<&str> = DeadReason::ALL.into_iter().map(DeadReason::as_str).collect();
     let found: Vec<&str> = all.iter().copied().filter(|code| reasons.contains_key(*code)).collect();

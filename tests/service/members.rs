@@ -66,7 +66,7 @@ fn joins_and_leaves_of_workers_and_processes_change_no_alert() {
 }
 
 /// Waits until these processes have all shards between them, and each has one.
-fn await_members(services: &mut [&mut Odrwatch], shards: u64) {
+pub fn await_members(services: &mut [&mut Odrwatch], shards: u64) {
     let deadline = Deadline::of_step();
     loop {
         let has: Vec<u64> = services
