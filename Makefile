@@ -10,10 +10,10 @@ ODRWATCH := $(TARGET)/release/odrwatch
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
 	@if scripts/setup.sh --has-kafka; then \
-		scripts/kafka/broker.sh start && exec $(ODRWATCH) demo --kafka 127.0.0.1:$(KAFKA_PORT); \
+		scripts/kafka/broker.sh start && exec $(ODRWATCH) demo --kafka 127.0.0.1:$(KAFKA_PORT) $(DEMO_ARGS); \
 	else \
 		echo "No JDK 17 with Maven here, so no real Kafka: the demo runs on the in-memory broker."; \
-		exec $(ODRWATCH) demo; \
+		exec $(ODRWATCH) demo $(DEMO_ARGS); \
 	fi
 
 test: test-setup ## All tests, also those against a real Kafka

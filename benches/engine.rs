@@ -29,6 +29,11 @@ const DAYS: u32 = 75;
 /// 2026-01-01.
 const START_MS: i64 = 1_767_225_600_000;
 
+#[path = "../tests/support/cpu.rs"]
+mod cpu;
+
+use cpu::cpu_ns;
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -117,16 +122,6 @@ impl Engine {
         }
         self.close();
     }
-}
-
-/// CPU time of this thread in nanoseconds.
-#[expect(unsafe_code, reason = "the thread's CPU clock has no safe wrapper in std")]
-fn cpu_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec that lives through the call.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    assert_eq!(result, 0, "the thread has a CPU clock");
-    u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
 }
 
 fn per_record(work: impl FnOnce()) -> u64 {

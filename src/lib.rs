@@ -1,4 +1,20 @@
 //! odrwatch: the live, exact and reproducible Order Defect Rate of marketplace sellers.
+//!
+//! ```text
+//! poll -> record -> decode -> event -> its boundary -> (it closes) merge into the shard
+//!    -> evaluate what was touched -> effects -> batch -> one transaction
+//! ```
+//!
+//! [`domain`] is the pure core: facts, boundaries, alerts. [`wire`] knows bytes, [`pipeline`] is
+//! the synchronous engine over a broker's ports, [`kafka`] and [`testing`] are the two brokers,
+//! [`sim`] the synthetic markets, [`config`] the configuration, [`telemetry`] and [`http`] what
+//! machines see, [`commands`] what people start. Left may import right, never back:
+//!
+//! ```text
+//! main -> commands -> {config, http, kafka, sim, testing} -> pipeline -> wire -> domain
+//! ```
+//!
+//! `docs/ARCHITECTURE.md` says more, and `tests/tidy.rs` holds it.
 
 pub mod commands;
 pub mod config;

@@ -1,6 +1,8 @@
 //! Metrics as others see them: the documentation agrees with the declarations, both ways, and
 //! the exposition passes `promtool check metrics`.
 
+#![expect(clippy::disallowed_methods, reason = "where promtool is")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};

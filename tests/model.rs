@@ -3,8 +3,6 @@
 //! Every property runs on hostile logs, made from a seed. The reference ([`oracle`]) was written
 //! from the specification alone; it shares no code with the engine, not even the parser.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use odrwatch::sim::random::Random;
 use proptest::prelude::*;
 

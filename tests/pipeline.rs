@@ -212,3 +212,72 @@ fn a_worker_shows_the_shards_that_it_has_and_is_ready_only_when_they_are_live() 
     assert_eq!(fleet.shown("a", 0), (vec![0, 1, 2, 3], true));
     fleet.check();
 }
+
+#[test]
+fn a_shard_that_moved_on_while_it_was_away_starts_over() {
+    for ahead_ms in [0, 3_000_000] {
+        let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+        fleet.join("a", 0);
+        fleet.run_turns(50);
+        fleet.produce_defective_order("S1", "302-0000001-0000001");
+        fleet.produce_raw(Topic::Claims, Some(b"{not json".to_vec()));
+        if ahead_ms > 0 {
+            fleet.produce_ahead(ahead_ms);
+        }
+        // Read, and waiting for its boundary.
+        fleet.run_turns(3);
+        let suspended = fleet.suspend("a", 0);
+        fleet.cluster.kick("a", 0);
+        fleet.join("b", 0);
+        fleet.run_for(15_000);
+        fleet.produce_raw(Topic::Claims, Some(b"{not json either".to_vec()));
+        fleet.run_for(15_000);
+        assert_eq!(fleet.committed_alerts(), 1);
+        fleet.resume("a", 0, suspended);
+        fleet.run_turns(50);
+        fleet.leave("b", 0);
+        fleet.produce_raw(Topic::Claims, Some(b"{nor this".to_vec()));
+        fleet.run_for(20_000);
+        fleet.check();
+        fleet.crash("a", 0);
+        fleet.join("a", 0);
+        fleet.run_for(20_000);
+        fleet.check();
+    }
+}
+
+#[test]
+fn a_slow_clock_waits_instead_of_calling_every_record_early() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.set_skew_ms(-20_000);
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    fleet.produce_ahead(15_000);
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.run_for(30_000);
+    assert_eq!((fleet.committed_alerts(), fleet.times_decided()), (0, 0));
+    fleet.set_skew_ms(0);
+    fleet.run_for(30_000);
+    assert_eq!(fleet.committed_alerts(), 1);
+    assert_eq!(fleet.times_decided(), 0, "by then the record is of the past");
+    fleet.check();
+}
+
+#[test]
+fn many_early_records_are_decided_in_progress_records_of_bounded_size() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    for _ in 0..10_000 {
+        fleet.produce_ahead(3_000_000);
+    }
+    fleet.run_for(20_000);
+    assert_eq!(fleet.times_decided(), 10_000);
+    assert!(fleet.largest_progress() < 600_000, "{}", fleet.largest_progress());
+    fleet.crash("a", 0);
+    fleet.join("a", 0);
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.run_for(20_000);
+    assert_eq!(fleet.committed_alerts(), 1);
+    fleet.check();
+}

@@ -332,6 +332,6 @@ fn the_words_of_an_alert_are_those_of_the_code() {
 #[test]
 fn the_configuration_refuses_every_property_that_the_adapter_owns() {
     for (name, _) in odrwatch::kafka::OWNED_PROPERTIES {
-        assert!(odrwatch::config::owned_property(name).is_some(), "{name} is not refused");
+        assert!(config::owned_property(name).is_some(), "{name} is not refused");
     }
 }

@@ -15,6 +15,7 @@ use super::exit::ExitCode;
 use crate::config::LogFormat;
 use crate::domain::time::RecordTime;
 use crate::pipeline::replay::LAST_MS;
+use crate::sim::story::RECORDS_PER_SECOND;
 use crate::wire::time::parse_instant;
 
 /// What `--help` says after the options.
@@ -216,12 +217,12 @@ pub struct DemoArgs {
     /// Number that the synthetic market is made from; the same number makes the same market
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Sellers of the market
+    /// Sellers of the market; each takes about 4 MB of memory
     #[arg(
         long,
         value_name = "N",
         default_value_t = 40,
-        value_parser = clap::value_parser!(u32).range(10..=100_000)
+        value_parser = clap::value_parser!(u32).range(10..=1_000)
     )]
     pub sellers: u32,
     /// Days of history before now
@@ -232,12 +233,12 @@ pub struct DemoArgs {
         value_parser = clap::value_parser!(u32).range(1..=400)
     )]
     pub history_days: u32,
-    /// Events per second after the history
+    /// Records per second after the history, about
     #[arg(
         long,
         value_name = "RATE",
-        default_value_t = 20,
-        value_parser = clap::value_parser!(u32).range(1..=100_000)
+        default_value_t = RECORDS_PER_SECOND,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
     pub events_per_second: u32,
     /// Stop by itself after so many seconds in real time

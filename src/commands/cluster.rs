@@ -40,6 +40,7 @@ pub fn settings(config: &Config) -> KafkaConfig {
 /// # Errors
 /// 78 with that message, or what kept the cluster from answering.
 pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
+    check_settings(config)?;
     kafka::check_topics(&settings(config), config.policy.horizon_days()).map_err(|error| {
         match error {
             TopicsError::Source(error) => failure_of_source(&error)
@@ -53,6 +54,16 @@ pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
                 Failure::new(ExitCode::Config, message)
             }
         }
+    })
+}
+
+/// Whether the Kafka client takes its settings; no broker is asked.
+///
+/// # Errors
+/// 78 with what it does not take.
+pub fn check_settings(config: &Config) -> Result<(), Failure> {
+    kafka::check_settings(&settings(config)).map_err(|error| {
+        Failure::new(ExitCode::Config, error.to_string()).during("kafka.properties")
     })
 }
 

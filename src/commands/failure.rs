@@ -19,12 +19,6 @@ impl Failure {
         Self { code, error: error.into() }
     }
 
-    /// What this build cannot do.
-    #[must_use]
-    pub fn not_in_this_build(what: &str) -> Self {
-        Self::new(ExitCode::Software, format!("{what} is not in this build"))
-    }
-
     /// The exit code.
     #[must_use]
     pub const fn code(&self) -> ExitCode {

@@ -6,6 +6,7 @@
 
 pub mod args;
 mod cluster;
+mod demo;
 pub mod exit;
 pub mod failure;
 pub mod output;
@@ -28,7 +29,7 @@ use failure::Failure;
 pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli.global),
-        Command::Demo(_) => Err(Failure::not_in_this_build("demo")),
+        Command::Demo(args) => demo::run(args, &cli.global),
         Command::Replay(args) => replay::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),

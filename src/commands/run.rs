@@ -22,7 +22,8 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     start::start_logs(global, &config.log)?;
     let facts = cluster::check(&config)?;
     let service = service_of(&config, facts.partitions);
-    service::serve(&service, connector(&config, facts), Vec::new())
+    let listener = service::listen(config.http.listen)?;
+    service::serve(&service, listener, connector(&config, facts), Vec::new())
 }
 
 /// What gives each worker its connection to the cluster.
@@ -68,5 +69,5 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         owner: Some(config.http.listen.to_string()),
         shard,
     };
-    Service { worker, workers: engine.workers, listen: config.http.listen, stop_after: None }
+    Service { worker, workers: engine.workers, board: None, stop_after: None }
 }

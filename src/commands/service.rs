@@ -5,7 +5,7 @@
 //! first reason is the process's; a first SIGTERM or SIGINT commits what is closed and leaves the
 //! group, a second one ends the process at once.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as Listener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use super::exit::ExitCode;
 use super::failure::Failure;
 use crate::http::{self, HttpState};
+use crate::pipeline::board::Board;
 use crate::pipeline::ports::{Broker, SourceError};
 use crate::pipeline::slot::Now;
 use crate::pipeline::stop::Stop;
@@ -63,8 +64,8 @@ pub struct Service {
     pub worker: WorkerConfig,
     /// How many workers there are.
     pub workers: usize,
-    /// Where HTTP listens.
-    pub listen: SocketAddr,
+    /// Where the workers write down what others may see of their shards.
+    pub board: Option<Arc<Board>>,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
 }
@@ -89,6 +90,17 @@ impl Shutdown {
 /// Something that runs beside the workers on a thread of its own, such as the demo's market.
 pub type Companion = Box<dyn FnOnce(Shutdown) -> Result<(), Failure> + Send>;
 
+/// Takes the address that HTTP is to listen on.
+///
+/// # Errors
+/// 69 where it cannot be had.
+pub fn listen(address: SocketAddr) -> Result<Listener, Failure> {
+    Listener::bind(address).map_err(|error| {
+        Failure::new(ExitCode::Unavailable, error)
+            .during(format!("http.listen: cannot listen on {address}"))
+    })
+}
+
 /// Runs the service until a signal, a loud stop, or its time is over. `connect` gives each worker
 /// its broker, on the worker's own thread.
 ///
@@ -96,6 +108,7 @@ pub type Companion = Box<dyn FnOnce(Shutdown) -> Result<(), Failure> + Send>;
 /// The first reason for which a part of the service failed, with the code to end with.
 pub fn serve<B: Broker>(
     service: &Service,
+    listener: Listener,
     connect: impl Fn(u32) -> Result<B, SourceError> + Clone + Send + 'static,
     companions: Vec<(&'static str, Companion)>,
 ) -> Result<(), Failure> {
@@ -104,10 +117,10 @@ pub fn serve<B: Broker>(
     let metrics = Arc::new(Metrics::new(build, Arc::clone(&health)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(ExitCode::Software, error))?;
-    let listener = runtime.block_on(TcpListener::bind(service.listen)).map_err(|error| {
-        Failure::new(ExitCode::Unavailable, error)
-            .during(format!("http.listen: cannot listen on {}", service.listen))
-    })?;
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| runtime.block_on(async { TcpListener::from_std(listener) }))
+        .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
@@ -117,6 +130,7 @@ pub fn serve<B: Broker>(
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
             shutdown: shutdown.clone(),
+            board: service.board.clone(),
         };
         let connect = connect.clone();
         let index = u32::try_from(number).expect("few workers");
@@ -242,6 +256,7 @@ struct WorkerPart {
     metrics: Arc<Metrics>,
     health: Arc<HealthBoard>,
     shutdown: Shutdown,
+    board: Option<Arc<Board>>,
 }
 
 impl WorkerPart {
@@ -259,8 +274,11 @@ impl WorkerPart {
     fn work<B: Broker>(self, connect: impl Fn() -> Result<B, SourceError>) -> Result<(), Failure> {
         let clock = Clock::start();
         let Some(broker) = self.connect(&clock, connect)? else { return Ok(()) };
-        let Self { config, metrics, health, shutdown } = self;
+        let Self { config, metrics, health, shutdown, board } = self;
         let mut worker = Worker::new(broker, config, metrics, health);
+        if let Some(board) = board {
+            worker.publish_on(board);
+        }
         while !shutdown.is_asked() {
             match worker.turn(clock.now()) {
                 Ok(true) => {}

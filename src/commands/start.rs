@@ -4,6 +4,7 @@
 //! else, so that they compute the same.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::IsTerminal;
 use std::time::Instant;
 
 use clap::ColorChoice;
@@ -11,7 +12,9 @@ use clap::ColorChoice;
 use super::args::{ConfigArgs, GlobalArgs};
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::config::{self, Config, EngineConfig, LogConfig, LogFormat, Partitioner, Sources};
+use crate::config::{
+    self, Config, EngineConfig, LogConfig, LogFormat, LogLevel, Partitioner, Sources,
+};
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
@@ -37,19 +40,36 @@ pub fn load(sources: &Sources) -> Result<Config, Failure> {
 /// # Errors
 /// 70: the levels come from closed sets, and logs are set up once.
 pub fn start_logs(global: &GlobalArgs, log: &LogConfig) -> Result<(), Failure> {
+    let level = log.level.shifted(global.verbose, global.quiet);
+    init_logs(global, log, level.as_str())
+}
+
+/// Sets up logs for a command that speaks to people itself: only what is odd, unless the command
+/// line asks for more; and how far long work is, where no terminal shows it.
+///
+/// # Errors
+/// As [`start_logs`].
+pub fn start_quiet_logs(global: &GlobalArgs, log: &LogConfig) -> Result<(), Failure> {
+    let level = LogLevel::Warn.shifted(global.verbose, global.quiet);
+    let mut levels = level.as_str().to_owned();
+    if global.verbose == 0 && global.quiet == 0 && !std::io::stderr().is_terminal() {
+        levels.push_str(",odrwatch::telemetry::progress=info");
+    }
+    init_logs(global, log, &levels)
+}
+
+fn init_logs(global: &GlobalArgs, log: &LogConfig, levels: &str) -> Result<(), Failure> {
     let format = match global.log_format.unwrap_or(log.format) {
         LogFormat::Auto => logging::LogFormat::Auto,
         LogFormat::Text => logging::LogFormat::Text,
         LogFormat::Json => logging::LogFormat::Json,
     };
-    let level = log.level.shifted(global.verbose, global.quiet);
     let colours = match global.color {
         ColorChoice::Auto => Colours::Auto,
         ColorChoice::Always => Colours::Always,
         ColorChoice::Never => Colours::Never,
     };
-    logging::init(format, colours, level.as_str())
-        .map_err(|error| Failure::new(ExitCode::Software, error))
+    logging::init(format, colours, levels).map_err(|error| Failure::new(ExitCode::Software, error))
 }
 
 /// The shards' configuration. Number and first offsets are set where a shard is opened; alerts

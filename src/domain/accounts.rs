@@ -17,9 +17,43 @@ use super::window::{Account, AccountNo, RingShape};
 
 #[derive(Clone, Debug)]
 struct Seller {
+    /// The seller's first account, beside the others so that most look no further.
+    first: Option<(MarketplaceNo, AccountNo)>,
+    /// The seller's other accounts; hardly ever more than a few.
+    more: Vec<(MarketplaceNo, AccountNo)>,
     id: Box<str>,
-    /// The seller's accounts; hardly ever more than a few.
-    accounts: Vec<(MarketplaceNo, AccountNo)>,
+}
+
+/// The longest id that is kept within the table of sellers.
+const SHORT: usize = 27;
+
+/// A seller in the table: a short id is kept here, so that finding it looks no further.
+#[derive(Clone, Copy, Debug)]
+struct KnownSeller {
+    id: ShortId,
+    number: SellerNo,
+}
+
+/// An id of at most [`SHORT`] bytes, with zeros behind it; a longer one has only its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ShortId {
+    len: u8,
+    bytes: [u8; SHORT],
+}
+
+impl ShortId {
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; SHORT];
+        let Some(kept) = bytes.get_mut(..text.len()) else {
+            return Self { len: u8::MAX, bytes };
+        };
+        kept.copy_from_slice(text.as_bytes());
+        Self { len: u8::try_from(text.len()).expect("a short id has at most 27 bytes"), bytes }
+    }
+
+    const fn is_whole(&self) -> bool {
+        self.len != u8::MAX
+    }
 }
 
 /// Sellers, marketplaces and accounts by name and number.
@@ -28,7 +62,7 @@ pub(crate) struct Accounts {
     seed: u64,
     shape: RingShape,
     sellers: Vec<Seller>,
-    sellers_by_id: HashTable<SellerNo>,
+    sellers_by_id: HashTable<KnownSeller>,
     marketplaces: Vec<Box<str>>,
     marketplaces_by_id: BTreeMap<Box<str>, MarketplaceNo>,
     accounts: Vec<Option<Account>>,
@@ -68,17 +102,20 @@ impl Accounts {
         let seed = self.seed;
         let text = id.as_str();
         let hash = hash(text, seed);
+        let id = ShortId::new(text);
         let sellers = &mut self.sellers;
-        if let Some(number) =
-            self.sellers_by_id.find(hash, |number| *sellers[place(number.0)].id == *text)
-        {
-            return *number;
+        let is_same = |known: &KnownSeller| {
+            known.id == id && (id.is_whole() || *sellers[place(known.number.0)].id == *text)
+        };
+        if let Some(known) = self.sellers_by_id.find(hash, is_same) {
+            return known.number;
         }
         let number = SellerNo(number_of(sellers.len()));
-        sellers.push(Seller { id: text.into(), accounts: Vec::new() });
+        sellers.push(Seller { first: None, more: Vec::new(), id: text.into() });
         let sellers = &self.sellers;
-        self.sellers_by_id
-            .insert_unique(hash, number, |held| self::hash(&sellers[place(held.0)].id, seed));
+        self.sellers_by_id.insert_unique(hash, KnownSeller { id, number }, |held| {
+            self::hash(&sellers[place(held.number.0)].id, seed)
+        });
         number
     }
 
@@ -97,6 +134,11 @@ impl Accounts {
         number
     }
 
+    /// The first account of a seller, most often the only one.
+    pub(crate) fn first_of(&self, seller: SellerNo) -> Option<AccountNo> {
+        self.sellers[place(seller.0)].first.map(|(_, account)| account)
+    }
+
     /// The smaller of two stated marketplaces, byte by byte; one that is stated beats none.
     pub(crate) fn smaller(&self, left: MarketplaceNo, right: MarketplaceNo) -> MarketplaceNo {
         if left == right || right == NO_MARKETPLACE {
@@ -112,14 +154,14 @@ impl Accounts {
 
     /// The account of a seller in a marketplace, which is made if new.
     pub(crate) fn account(&mut self, seller: SellerNo, marketplace: MarketplaceNo) -> AccountNo {
-        let held = &self.sellers[place(seller.0)].accounts;
-        if let Some((_, account)) = held.iter().find(|(of, _)| *of == marketplace) {
+        let known = &self.sellers[place(seller.0)];
+        let mut held = known.first.iter().chain(&known.more);
+        if let Some((_, account)) = held.find(|(of, _)| *of == marketplace) {
             return *account;
         }
         let mut account = Account::new(seller, marketplace, self.shape);
         account.name_hash =
             name_hash(&self.sellers[place(seller.0)].id, &self.marketplaces[place(marketplace.0)]);
-        let held = &mut self.sellers[place(seller.0)].accounts;
         let account = Some(account);
         let number = if let Some(number) = self.free.pop() {
             self.accounts[number.index()] = account;
@@ -128,14 +170,24 @@ impl Accounts {
             self.accounts.push(account);
             AccountNo(number_of(self.accounts.len() - 1))
         };
-        held.push((marketplace, number));
+        let known = &mut self.sellers[place(seller.0)];
+        if known.first.is_none() {
+            known.first = Some((marketplace, number));
+        } else {
+            known.more.push((marketplace, number));
+        }
         number
     }
 
     /// Forgets an account.
     pub(crate) fn forget(&mut self, number: AccountNo) {
         let account = self.accounts[number.index()].take().expect("an account is forgotten once");
-        self.sellers[place(account.seller.0)].accounts.retain(|(_, held)| *held != number);
+        let known = &mut self.sellers[place(account.seller.0)];
+        if known.first.is_some_and(|(_, held)| held == number) {
+            known.first = known.more.pop();
+        } else {
+            known.more.retain(|(_, held)| *held != number);
+        }
         self.free.push(number);
     }
 
@@ -192,7 +244,7 @@ impl Accounts {
             + self.sellers.iter().map(|seller| seller.id.len()).sum::<usize>();
         let accounts = self.accounts.capacity() * size_of::<Option<Account>>()
             + self.accounts.iter().flatten().map(Account::bytes).sum::<usize>();
-        sellers + accounts
+        sellers + self.sellers_by_id.allocation_size() + accounts
     }
 }
 

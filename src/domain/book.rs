@@ -15,7 +15,7 @@ use super::orders::odd_ids::OddIds;
 use super::orders::{Order, OrderIndex, OrderKey};
 use super::policy::Policy;
 use super::time::{Boundary, Day, EventTime};
-use super::window::{AccountNo, Calendar, Contribution, RingShape};
+use super::window::{Account, AccountNo, Calendar, Contribution, RingShape};
 
 /// How many waiting records are looked up together, so that their memory accesses overlap.
 const BATCH: usize = 64;
@@ -146,27 +146,46 @@ impl Book {
             let account = accounts.get_mut(of_account[0].0);
             account
                 .with_defects
-                .retain(|key| of_account.binary_search(&(of_account[0].0, *key)).is_err());
+                .retain(|key| of_account.binary_search(&(of_account[0].0, key)).is_err());
         }
     }
 
-    /// Looks up the orders and accounts of some waiting records without using what is found, so
-    /// that the memory accesses of the merges that follow overlap.
+    /// Looks up the orders, accounts and buckets of some waiting records without using what is
+    /// found, so that the memory accesses of the merges that follow overlap.
+    ///
+    /// In three passes: within a pass no access waits for another, from pass to pass each does.
     pub(crate) fn look_ahead<'a>(&mut self, waiting: impl Iterator<Item = &'a Waiting>) {
         let mut seen = 0;
-        for record in waiting {
-            let (Waiting::Order(WaitingOrder { order: WaitingOrderId::Amazon(number), .. })
-            | Waiting::Defect(WaitingDefect { order: WaitingOrderId::Amazon(number), .. })) =
-                record
+        let mut places = [(AccountNo(0), 0); BATCH];
+        let mut known = 0;
+        for record in waiting.take(BATCH) {
+            let (Waiting::Order(WaitingOrder { seller, order, .. })
+            | Waiting::Defect(WaitingDefect { seller, order, .. })) = record
             else {
                 continue;
             };
-            let key = OrderKey::amazon(*number);
-            let hash = self.orders.hash(key);
-            if let Some(order) = self.orders.find(hash, key, |_| true) {
-                let held = self.accounts.try_get(order.account).map_or(0, |account| account.held);
-                seen ^= u64::from(held);
+            let mut account = self.accounts.first_of(*seller);
+            let mut purchase = match record {
+                Waiting::Order(order) => Some(order.purchase_time),
+                _ => None,
+            };
+            if let WaitingOrderId::Amazon(number) = order {
+                let key = OrderKey::amazon(*number);
+                if let Some(held) = self.orders.find(self.orders.hash(key), key, |_| true) {
+                    account = Some(held.account);
+                    purchase = Some(held.purchase_time);
+                }
             }
+            if let (Some(account), Some(purchase)) = (account, purchase) {
+                places[known] = (account, self.shape.place(self.day_of(purchase)));
+                known += 1;
+            }
+        }
+        for (account, _) in &places[..known] {
+            seen ^= self.accounts.try_get(*account).map_or(0, Account::touch_lines);
+        }
+        for (account, place) in &places[..known] {
+            seen ^= self.accounts.try_get(*account).map_or(0, |held| held.touch_day(*place));
         }
         self.looked_ahead ^= seen;
     }
@@ -215,7 +234,7 @@ impl Book {
         let account = self.accounts.get_mut(number);
         account.held += 1;
         if has_defects {
-            account.with_defects.push(key);
+            account.with_defects.add(newest(&self.defects, event.seller, key), key);
         }
         touch(&mut self.touched, account, number, self.boundary);
         let after = self.contribution(key, event.seller, &order);
@@ -248,7 +267,7 @@ impl Book {
             self.held_by_day[self.shape.place(new)] += 1;
         }
         if merged.account != held.account {
-            self.move_order(key, held.account, merged.account);
+            self.move_order(key, event.seller, &merged, held.account);
         }
         for number in [held.account, merged.account] {
             touch(&mut self.touched, self.accounts.get_mut(number), number, self.boundary);
@@ -259,20 +278,20 @@ impl Book {
     }
 
     /// Moves an order to another account of its seller.
-    fn move_order(&mut self, key: OrderKey, from: AccountNo, to: AccountNo) {
+    fn move_order(&mut self, key: OrderKey, seller: SellerNo, order: &Order, from: AccountNo) {
         let old = self.accounts.get_mut(from);
         old.held -= 1;
         if old.held == 0 {
             self.emptied.push(from);
         }
-        let place = old.with_defects.iter().position(|held| *held == key);
-        if let Some(place) = place {
-            old.with_defects.swap_remove(place);
+        let newest = order.has_defects.then(|| newest(&self.defects, seller, key));
+        if let Some(newest) = newest {
+            assert!(old.with_defects.remove(newest, key), "an account lists its held orders");
         }
-        let new = self.accounts.get_mut(to);
+        let new = self.accounts.get_mut(order.account);
         new.held += 1;
-        if place.is_some() {
-            new.with_defects.push(key);
+        if let Some(newest) = newest {
+            new.with_defects.add(newest, key);
         }
     }
 
@@ -289,6 +308,9 @@ impl Book {
         let hash = self.orders.hash(key);
         let known = self.find(hash, key, event.seller);
         let before = known.and_then(|order| self.contribution(key, event.seller, &order));
+        let newest_before = known
+            .filter(|order| order.has_defects)
+            .map(|_| newest(&self.defects, event.seller, key));
         let statement = Statement {
             seller: event.seller,
             order: key,
@@ -303,9 +325,16 @@ impl Book {
         if !order.has_defects {
             order.has_defects = true;
             self.orders.replace(hash, key, order.account, &order);
-            self.accounts.get_mut(order.account).with_defects.push(key);
         }
         let account = self.accounts.get_mut(order.account);
+        let newest = newest(&self.defects, event.seller, key);
+        if newest_before != Some(newest) {
+            if let Some(before) = newest_before {
+                account.with_defects.remove(before, key);
+            }
+            account.with_defects.add(newest, key);
+        }
+        self.changes.push_defect(order.account, key);
         touch(&mut self.touched, account, order.account, self.boundary);
         let after = self.contribution(key, event.seller, &order);
         self.contribute(key, before, after);
@@ -373,7 +402,7 @@ impl Book {
 /// Notes that the boundary touches an account, once.
 fn touch(
     touched: &mut Vec<AccountNo>,
-    account: &mut super::window::Account,
+    account: &mut Account,
     number: AccountNo,
     boundary: Boundary,
 ) {
@@ -381,6 +410,11 @@ fn touch(
         account.touched_at = boundary;
         touched.push(number);
     }
+}
+
+/// The newest winning event of an order that has defects.
+fn newest(defects: &Defects, seller: SellerNo, key: OrderKey) -> EventTime {
+    defects.get(seller, key).expect("I-9: an order that says so has defects").newest()
 }
 
 fn release(odd_ids: &mut OddIds, key: OrderKey) {

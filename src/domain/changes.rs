@@ -30,6 +30,8 @@ pub(crate) struct NetChange {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     orders: Vec<OrderChange>,
+    /// Orders with a defect event that was applied, in the account that they then were in.
+    defects: Vec<(AccountNo, OrderKey)>,
     /// One run per day that the boundary slid; each by account's number, ascending.
     slides: Vec<Vec<(AccountNo, SlidViews)>>,
     /// How many runs there are; the memory of others is kept.
@@ -42,6 +44,7 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) fn clear(&mut self) {
         self.orders.clear();
+        self.defects.clear();
         self.days = 0;
         self.by_account.clear();
         self.is_sorted = false;
@@ -69,6 +72,23 @@ impl Changes {
     ) {
         self.orders.push(OrderChange { order, before, after });
         self.is_sorted = false;
+    }
+
+    /// Notes that a defect event about an order was applied.
+    pub(crate) fn push_defect(&mut self, account: AccountNo, order: OrderKey) {
+        self.defects.push((account, order));
+        self.is_sorted = false;
+    }
+
+    /// The orders of an account with a defect event that was applied; they come sorted if
+    /// [`Changes::net_of`] was asked first.
+    pub(crate) fn defects_of(&self, account: AccountNo) -> impl Iterator<Item = OrderKey> {
+        debug_assert!(self.is_sorted, "the net changes are asked for first");
+        let start = self.defects.partition_point(|(of, _)| *of < account);
+        self.defects[start..]
+            .iter()
+            .take_while(move |(of, _)| *of == account)
+            .map(|(_, order)| *order)
     }
 
     /// What the slides did to an account, one entry per day.
@@ -116,6 +136,7 @@ impl Changes {
             }
         }
         self.by_account.sort_unstable();
+        self.defects.sort_unstable();
         self.is_sorted = true;
     }
 }
@@ -127,6 +148,7 @@ mod tests {
     use crate::domain::event::Channel;
     use crate::domain::time::Day;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a side of a change may be none")]
     fn at(account: u32, defective: bool) -> Option<Contribution> {
         Some(Contribution {
             account: AccountNo(account),

@@ -74,8 +74,54 @@ impl DefectSet {
         summary
     }
 
+    /// The greatest time of a winning event.
+    pub(crate) fn newest(&self) -> EventTime {
+        self.rest.iter().map(|defect| defect.event_time).fold(self.first.event_time, EventTime::max)
+    }
+
     fn len(&self) -> usize {
         1 + self.rest.len()
+    }
+}
+
+/// The orders of an account that have defects, by the newest winning event of each.
+///
+/// New events are nearly always the newest, so an entry is added or moved near the end, and an
+/// alert finds the defects that it lists without looking at the others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WithDefects(Vec<(EventTime, OrderKey)>);
+
+impl WithDefects {
+    /// Adds an order.
+    pub(crate) fn add(&mut self, newest: EventTime, order: OrderKey) {
+        let entry = (newest, order);
+        if self.0.last().is_none_or(|last| *last < entry) {
+            self.0.push(entry);
+        } else {
+            let place = self.0.partition_point(|held| *held < entry);
+            self.0.insert(place, entry);
+        }
+    }
+
+    /// Takes an order out; tells whether it was there.
+    pub(crate) fn remove(&mut self, newest: EventTime, order: OrderKey) -> bool {
+        let place = self.0.binary_search(&(newest, order));
+        place.is_ok_and(|place| self.0.remove(place) == (newest, order))
+    }
+
+    /// Keeps the orders for which `keep` holds.
+    pub(crate) fn retain(&mut self, keep: impl Fn(OrderKey) -> bool) {
+        self.0.retain(|(_, order)| keep(*order));
+    }
+
+    /// The orders, the one with the newest event first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = (EventTime, OrderKey)> {
+        self.0.iter().rev().copied()
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(EventTime, OrderKey)>()
     }
 }
 
@@ -120,6 +166,7 @@ impl Defects {
     }
 
     /// Defects held, orphans included.
+    #[cfg(test)]
     pub(crate) const fn facts(&self) -> usize {
         self.facts
     }

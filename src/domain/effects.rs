@@ -108,6 +108,29 @@ impl Counts {
     }
 }
 
+/// Adds; a count of orders cannot reach 2^32 below the caps.
+pub(crate) fn plus(left: &Counts, right: &Counts) -> Counts {
+    combine(left, right, |a, b| a.checked_add(b).expect("counts stay below the caps"))
+}
+
+/// Subtracts; what is taken away was added before (I-10).
+pub(crate) fn minus(left: &Counts, right: &Counts) -> Counts {
+    combine(left, right, |a, b| a.checked_sub(b).expect("I-10: what leaves was there"))
+}
+
+fn combine(left: &Counts, right: &Counts, apply: impl Fn(u32, u32) -> u32) -> Counts {
+    Counts {
+        orders: apply(left.orders, right.orders),
+        defective: apply(left.defective, right.defective),
+        provisional_only: apply(left.provisional_only, right.provisional_only),
+        by_kind: [
+            apply(left.by_kind[0], right.by_kind[0]),
+            apply(left.by_kind[1], right.by_kind[1]),
+            apply(left.by_kind[2], right.by_kind[2]),
+        ],
+    }
+}
+
 /// What one boundary did to the numbers of one account, scope and view: before + change = now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {

@@ -346,14 +346,22 @@ impl Shard {
             }
             buffer.extend_from_slice(alert.view.as_str().as_bytes());
             buffer.push(u8::from(alert.initial));
+            for text in [&alert.seller_id, &alert.marketplace_id] {
+                buffer.extend_from_slice(text.as_bytes());
+                buffer.push(0);
+            }
+            let streak = alert.cycle.map_or(0, |cycle| cycle.streak);
+            for number in [alert.now.orders, alert.now.defective, streak] {
+                buffer.extend_from_slice(&number.to_le_bytes());
+            }
         }
         self.digest = Digest(xxhash_rust::xxh3::xxh3_128(buffer));
     }
 }
 
-/// An account's part of the digest: its name, totals and levels.
+/// An account's part of the digest: its name, totals, levels and streaks.
 fn digest_of(account: &Account) -> u128 {
-    let mut bytes = [0_u8; 8 + 4 * 24 + 4];
+    let mut bytes = [0_u8; 8 + 4 * 24 + 4 + 6 * 2];
     bytes[..8].copy_from_slice(&account.name_hash.to_le_bytes());
     let [first, second] = account.totals();
     for (counts, place) in first.iter().chain(second).zip(bytes[8..104].chunks_exact_mut(24)) {
@@ -370,6 +378,10 @@ fn digest_of(account: &Account) -> u128 {
             place.copy_from_slice(&count.to_le_bytes());
         }
     }
-    bytes[104..].copy_from_slice(&account.levels.bits().to_le_bytes());
+    bytes[104..108].copy_from_slice(&account.levels.bits().to_le_bytes());
+    let streaks = account.levels.streaks();
+    for (streak, place) in streaks.iter().zip(bytes[108..].chunks_exact_mut(2)) {
+        place.copy_from_slice(&streak.to_le_bytes());
+    }
     xxhash_rust::xxh3::xxh3_128(&bytes)
 }

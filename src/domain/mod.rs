@@ -6,9 +6,10 @@
 //! whatever a boundary brings comes out as one [`effects::Effects`] value.
 //!
 //! Reading order: [`time`] and [`ids`], [`event`] (what comes in), [`policy`] (what counts),
-//! [`rate`] (exact arithmetic), [`orders`] and [`defects`] (merged facts), [`window`] (daily
-//! buckets and running totals), [`boundary`] (which records belong together), [`alerts`] (levels,
-//! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out).
+//! [`rate`] (exact arithmetic), `orders` and `defects` (merged facts), [`window`] (daily
+//! buckets and running totals), [`boundary`] (which records belong together), `alerts` (levels,
+//! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
+//! (who is close to an alert).
 
 pub(crate) mod accounts;
 pub(crate) mod alerts;
@@ -23,6 +24,7 @@ pub mod ids;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
+pub mod risk;
 pub mod shard;
 mod tell;
 #[cfg(test)]

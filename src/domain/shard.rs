@@ -96,7 +96,7 @@ pub(crate) enum Alerting {
     On,
 }
 
-pub use super::tell::{Bands, Held};
+pub use super::tell::Held;
 
 /// A shard.
 #[derive(Clone, Debug)]

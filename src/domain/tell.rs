@@ -4,23 +4,9 @@ use super::boundary::Waiting;
 use super::effects::{Counts, Total};
 use super::event::Topic;
 use super::policy::{Scope, View};
+use super::risk::Band;
 use super::shard::Shard;
 use super::window::AccountNo;
-
-/// How many accounts are in which band, over the live view and both channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bands {
-    /// Below the warning threshold with room left.
-    pub good: u64,
-    /// Not above the warning threshold, but one more defective order would be.
-    pub watch: u64,
-    /// Above the warning threshold.
-    pub warning: u64,
-    /// Above the critical threshold.
-    pub critical: u64,
-    /// No rate.
-    pub none: u64,
-}
 
 /// What a shard holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,31 +45,13 @@ impl Shard {
         (index, index + rest)
     }
 
-    /// The accounts by band.
+    /// How many accounts are in which band, in the order of [`Band::ALL`].
     #[must_use]
-    pub fn bands(&self) -> Bands {
-        let mut bands = Bands::default();
-        let policy = &self.book.policy;
+    pub fn bands(&self) -> [u64; 5] {
+        let mut bands = [0; 5];
         for (_, account) in self.book.accounts.iter() {
             let rate = account.counts(View::Live, Scope::All).rate();
-            let above = |threshold: super::policy::Threshold| {
-                rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders)
-            };
-            let warning = policy.warning;
-            let band = if rate.orders < policy.min_orders {
-                &mut bands.none
-            } else if above(policy.critical) {
-                &mut bands.critical
-            } else if above(warning) {
-                &mut bands.warning
-            } else if rate.defective > 0
-                && rate.headroom(warning.raise_bp, warning.min_defects).defects_left == 0
-            {
-                &mut bands.watch
-            } else {
-                &mut bands.good
-            };
-            *band += 1;
+            bands[Band::of(rate, &self.book.policy).index()] += 1;
         }
         bands
     }

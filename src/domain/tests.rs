@@ -27,9 +27,8 @@ impl Random {
 }
 
 fn shard(limits: Limits) -> Shard {
-    let mut policy = Policy::default();
-    policy.scopes = Scope::ALL.to_vec();
-    policy.views = View::ALL.to_vec();
+    let (scopes, views) = (Scope::ALL.to_vec(), View::ALL.to_vec());
+    let mut policy = Policy { scopes, views, ..Policy::default() };
     policy.warning.raise_bp = 2_000;
     policy.warning.clear_bp = 1_500;
     Shard::new(ShardConfig {
@@ -70,7 +69,11 @@ fn feed(shard: &mut Shard, random: &mut Random, offset: i64, now: i64) {
             rating: u8::try_from(1 + random.below(5)).unwrap(),
         },
         3 => DefectFact::Claim {
-            status: if number % 2 == 0 { ClaimStatus::Filed } else { ClaimStatus::Reversed },
+            status: if number.is_multiple_of(2) {
+                ClaimStatus::Filed
+            } else {
+                ClaimStatus::Reversed
+            },
             funded_by: None,
             odr_impact: flag,
         },

@@ -17,9 +17,9 @@
 //! Absent on purpose: dates and zones (days come in), and any notion of "today".
 
 use super::boundary::{MarketplaceNo, SellerNo};
-use super::effects::Counts;
+use super::defects::WithDefects;
+use super::effects::{Counts, minus, plus};
 use super::event::Channel;
-use super::orders::OrderKey;
 use super::policy::{Policy, Scope, View};
 use super::time::{Boundary, Day};
 
@@ -111,8 +111,10 @@ impl RingShape {
     }
 }
 
-/// Daily buckets of one account, both channels.
+/// Daily buckets of one account, both channels. In memory `orders` comes first: it lies in the
+/// account's first line.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Buckets {
     /// Orders by day and channel.
     orders: Box<[u32]>,
@@ -151,6 +153,14 @@ impl Buckets {
             defective: defects.defective,
             provisional_only: defects.provisional_only,
             by_kind: defects.by_kind,
+        }
+    }
+
+    /// Empties a day's bucket of one channel.
+    fn clear(&mut self, slot: usize) {
+        // Without orders nothing is defective (I-12).
+        if self.orders[slot] > 0 {
+            self.set(slot, &Counts::default());
         }
     }
 
@@ -195,39 +205,81 @@ impl Buckets {
 }
 
 /// One account: its buckets, its running totals, and what its alerts remember.
+///
+/// Fields are in the order of memory: 256 bytes, of which an order without defects touches the
+/// first line and the two of the totals.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Account {
-    pub seller: SellerNo,
-    pub marketplace: MarketplaceNo,
+    /// The boundary that touched the account last.
+    pub touched_at: Boundary,
     /// A hash of the account's name, for the digest.
     pub name_hash: u64,
     /// Orders of the account in the index, counted or not.
     pub held: u32,
-    /// Running totals by view (outer) and channel (inner).
-    totals: [[Counts; 2]; 2],
-    buckets: Buckets,
-    /// Orders of the account that any defect topic speaks of.
-    pub with_defects: Vec<OrderKey>,
-    /// The boundary that touched the account last.
-    pub touched_at: Boundary,
+    pub seller: SellerNo,
+    pub marketplace: MarketplaceNo,
     pub levels: super::alerts::Levels,
     pub status: super::alerts::StatusMark,
+    buckets: Buckets,
+    /// Running totals by view (outer) and channel (inner).
+    totals: [[Counts; 2]; 2],
+    /// Orders of the account that any defect topic speaks of.
+    pub with_defects: WithDefects,
+}
+
+const _: () = assert!(size_of::<Option<Account>>() == 256, "an account is four lines of memory");
+
+/// Which way an order's contribution goes.
+#[derive(Clone, Copy)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    fn apply(self, to: &Counts, counts: &Counts) -> Counts {
+        match self {
+            Self::In => plus(to, counts),
+            Self::Out => minus(to, counts),
+        }
+    }
+
+    /// As [`Way::apply`], for one order without defects.
+    fn apply_one(self, orders: u32) -> u32 {
+        let moved = match self {
+            Self::In => orders.checked_add(1),
+            Self::Out => orders.checked_sub(1),
+        };
+        moved.expect("I-10: what leaves was there, and counts stay below the caps")
+    }
 }
 
 impl Account {
     pub(crate) fn new(seller: SellerNo, marketplace: MarketplaceNo, shape: RingShape) -> Self {
         Self {
-            seller,
-            marketplace,
+            touched_at: Boundary::from_number(i64::MIN),
             name_hash: 0,
             held: 0,
-            totals: [[Counts::default(); 2]; 2],
-            buckets: Buckets::new(shape),
-            with_defects: Vec::new(),
-            touched_at: Boundary::from_number(i64::MIN),
+            seller,
+            marketplace,
             levels: super::alerts::Levels::default(),
             status: super::alerts::StatusMark::default(),
+            buckets: Buckets::new(shape),
+            totals: [[Counts::default(); 2]; 2],
+            with_defects: WithDefects::default(),
         }
+    }
+
+    /// Reads from the lines that a merge touches, for [`super::book::Book::look_ahead`].
+    pub(crate) fn touch_lines(&self) -> u64 {
+        let [[first, _], [_, last]] = &self.totals;
+        u64::from(self.held ^ first.orders ^ last.by_kind[2])
+    }
+
+    /// Reads a day's bucket, as [`Account::touch_lines`] does.
+    pub(crate) fn touch_day(&self, place: usize) -> u64 {
+        self.buckets.orders.get(place * 2).copied().map_or(0, u64::from)
     }
 
     /// The totals of a view and scope.
@@ -263,28 +315,33 @@ impl Account {
         calendar: &Calendar<'_>,
     ) {
         if let Some(old) = old {
-            self.update(old, calendar, minus);
+            self.update(old, calendar, Way::Out);
         }
         if let Some(new) = new {
-            self.update(new, calendar, plus);
+            self.update(new, calendar, Way::In);
         }
     }
 
-    fn update(
-        &mut self,
-        order: &Contribution,
-        calendar: &Calendar<'_>,
-        apply: fn(&Counts, &Counts) -> Counts,
-    ) {
+    fn update(&mut self, order: &Contribution, calendar: &Calendar<'_>, way: Way) {
         assert!(calendar.shape.holds(order.day, calendar.as_of), "I-11: a day outside the ring");
-        let counts = order.counts();
         let slot = calendar.shape.slot(order.day, order.channel);
-        let bucket = apply(&self.buckets.get(slot), &counts);
-        self.buckets.set(slot, &bucket);
-        for view in View::ALL {
-            if calendar.is_in_view(order.day, view) {
-                let total = &mut self.totals[view.index()][order.channel.index()];
-                *total = apply(total, &counts);
+        let totals = View::ALL
+            .into_iter()
+            .zip(&mut self.totals)
+            .filter(|(view, _)| calendar.is_in_view(order.day, *view))
+            .map(|(_, totals)| &mut totals[order.channel.index()]);
+        if order.defects.defective {
+            let counts = order.counts();
+            let bucket = way.apply(&self.buckets.get(slot), &counts);
+            self.buckets.set(slot, &bucket);
+            for total in totals {
+                *total = way.apply(total, &counts);
+                debug_assert!(is_consistent(total), "I-12: {total:?}");
+            }
+        } else {
+            self.buckets.orders[slot] = way.apply_one(self.buckets.orders[slot]);
+            for total in totals {
+                total.orders = way.apply_one(total.orders);
                 debug_assert!(is_consistent(total), "I-12: {total:?}");
             }
         }
@@ -313,14 +370,14 @@ impl Account {
         }
         let expired = calendar.policy.horizon(calendar.as_of);
         for channel in Channel::ALL {
-            self.buckets.set(shape.slot(expired, channel), &Counts::default());
+            self.buckets.clear(shape.slot(expired, channel));
         }
         moved.then_some(slid)
     }
 
     /// Bytes held beside the account's own size.
     pub(crate) fn bytes(&self) -> usize {
-        self.buckets.bytes() + self.with_defects.capacity() * size_of::<OrderKey>()
+        self.buckets.bytes() + self.with_defects.bytes()
     }
 
     /// I-10, for tests: the totals recomputed from the buckets.
@@ -360,29 +417,6 @@ fn is_consistent(counts: &Counts) -> bool {
         && counts.by_kind.iter().all(|kind| *kind <= counts.defective)
 }
 
-/// Adds; a count of orders cannot reach 2^32 below the caps.
-pub(crate) fn plus(left: &Counts, right: &Counts) -> Counts {
-    combine(left, right, |a, b| a.checked_add(b).expect("counts stay below the caps"))
-}
-
-/// Subtracts; what is taken away was added before (I-10).
-pub(crate) fn minus(left: &Counts, right: &Counts) -> Counts {
-    combine(left, right, |a, b| a.checked_sub(b).expect("I-10: what leaves was there"))
-}
-
-fn combine(left: &Counts, right: &Counts, apply: impl Fn(u32, u32) -> u32) -> Counts {
-    Counts {
-        orders: apply(left.orders, right.orders),
-        defective: apply(left.defective, right.defective),
-        provisional_only: apply(left.provisional_only, right.provisional_only),
-        by_kind: [
-            apply(left.by_kind[0], right.by_kind[0]),
-            apply(left.by_kind[1], right.by_kind[1]),
-            apply(left.by_kind[2], right.by_kind[2]),
-        ],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,7 +446,7 @@ mod tests {
                 let channel = Channel::ALL[usize::from(state >> 40 & 1 == 1)];
                 account.change(
                     None,
-                    Some(&order(as_of - back, channel, state >> 50 & 7 == 0)),
+                    Some(&order(as_of - back, channel, (state >> 50).is_multiple_of(8))),
                     &calendar,
                 );
             }

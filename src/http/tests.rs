@@ -1,5 +1,7 @@
 //! The server over real sockets: status, headers and bodies of every endpoint, and its end.
 
+#![expect(clippy::disallowed_methods, reason = "servers run beside the test, and take time")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;

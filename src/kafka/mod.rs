@@ -5,7 +5,8 @@
 //!   broker --+- consumer: reads assigned partitions from exact offsets, one queue each
 //!            +- ends, progress: questions to leaders; reading of progress partitions
 //!            +- producer (heal): one transaction per batch, offsets fenced by the generation
-//!   topics, create, replay: for the commands that have no worker
+//!   topics, create, delete, replay: for the commands that have no worker
+//!   feed: the demo's synthetic records, and its view of the alerts
 //!   settings, client, failure: what is configured, what is logged, what an error means
 //!   ffi: what the wrapper lacks; the only unsafe code
 //! ```
@@ -20,8 +21,10 @@ mod broker;
 mod client;
 mod consumer;
 mod create;
+mod delete;
 mod ends;
 mod failure;
+mod feed;
 mod ffi;
 mod group;
 mod heal;
@@ -33,8 +36,10 @@ mod topics;
 
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
+pub use delete::{delete_topics, has_members, topic_names};
+pub use feed::{AlertTail, Feed, InputRecord};
 pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
-pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, owned_property};
+pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, check_settings, owned_property};
 pub use topics::{TopicFact, TopicFacts, TopicProblem, TopicsError, check_topics};
 
 /// The version of the librdkafka that is linked in.

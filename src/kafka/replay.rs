@@ -90,7 +90,12 @@ pub fn read_progress_topic(
 ) -> Result<Vec<Span<ShardNo>>, SourceError> {
     let cluster = Cluster::reach(config)?;
     let name = config.topics.progress.as_str();
-    let shards = shards_of(&cluster, name)?;
+    let shards = match shards_of(&cluster, name) {
+        Ok(shards) => shards,
+        // Where odrwatch never ran there is no such topic, and nothing was decided.
+        Err(SourceError::Stop(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
     let partitions: Vec<_> =
         shards.into_iter().map(|shard| (shard, name, partition_of(shard))).collect();
     read(config, &partitions, &mut |shard, record| match record.value {

@@ -9,6 +9,7 @@ use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::BaseConsumer;
 
 use crate::domain::event::Topic;
 use crate::pipeline::ports::{OutTopic, SourceError};
@@ -291,6 +292,15 @@ pub const OWNED_PROPERTIES: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "`odrwatch topics` creates them with the right settings"),
     ("log.queue", "librdkafka's log lines go to odrwatch's own log"),
 ];
+
+/// Whether librdkafka takes the settings; no broker is asked.
+///
+/// # Errors
+/// What it does not take.
+pub fn check_settings(config: &KafkaConfig) -> Result<(), SourceError> {
+    let client: Result<BaseConsumer, _> = config.plain()?.create();
+    client.map(drop).map_err(|error| SourceError::Stop(error.to_string()))
+}
 
 /// Why a librdkafka setting cannot be set by a user; `None` where it can.
 pub fn owned_property(name: &str) -> Option<&'static str> {

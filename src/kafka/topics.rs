@@ -20,6 +20,8 @@ use super::client::{Deadline, Witness};
 use super::failure::{source_error, wrapper_error};
 use super::settings::KafkaConfig;
 
+mod keeping;
+
 /// How long the cluster may take to answer at all.
 const REACH: Duration = Duration::from_secs(30);
 
@@ -273,6 +275,11 @@ impl Cluster {
         }
     }
 
+    /// The client that asks.
+    pub(super) fn consumer(&self) -> &BaseConsumer<Witness> {
+        &self.consumer
+    }
+
     /// The client for administration, and what its futures are waited for with.
     pub(super) fn admin(&self) -> (&AdminClient<Witness>, &tokio::runtime::Runtime) {
         (&self.admin, &self.runtime)
@@ -297,8 +304,10 @@ fn judge(
         let name = config.topics.input(topic);
         judge.no_compaction(name);
         judge.kept(name, retention_ms);
+        judge.outlasts_its_history(name);
         judge.input_limits(name);
     }
+    judge.equal_timestamps();
     for topic in OutTopic::ALL {
         let name = config.topics.output(topic);
         match topic {
@@ -309,7 +318,7 @@ fn judge(
             }
             OutTopic::Progress => {
                 judge.no_compaction(name);
-                judge.kept(name, retention_ms);
+                judge.kept_for_ever(name);
                 judge.timestamps(name, "LogAppendTime");
             }
         }
@@ -412,32 +421,6 @@ impl Judge<'_> {
             let problem =
                 format!("its cleanup.policy is {policy}, so that standings are lost with time");
             self.problem(topic, problem, self.alter(topic, "cleanup.policy=compact"));
-        }
-    }
-
-    fn kept(&mut self, topic: &str, wanted_ms: i64) {
-        if let Some(has) = self.found[topic].number("retention.ms")
-            && has != -1
-            && has < wanted_ms
-        {
-            let days = wanted_ms / DAY_MS;
-            let problem = format!("it keeps records for {has} ms, which is less than {days} days");
-            self.problem(topic, problem, self.alter(topic, &format!("retention.ms={wanted_ms}")));
-        }
-        if let Some(has) = self.found[topic].number("retention.bytes")
-            && has != -1
-        {
-            let problem = format!("it drops records beyond {has} bytes a partition, however new");
-            self.warning(topic, problem, self.alter(topic, "retention.bytes=-1"));
-        }
-    }
-
-    fn timestamps(&mut self, topic: &str, wanted: &str) {
-        let Some(has) = self.setting(topic, "message.timestamp.type") else { return };
-        if has != wanted {
-            let problem = format!("its message.timestamp.type is {has}, not {wanted}");
-            let cure = self.alter(topic, &format!("message.timestamp.type={wanted}"));
-            self.problem(topic, problem, cure);
         }
     }
 

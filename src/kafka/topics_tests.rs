@@ -1,5 +1,12 @@
 //! Tests of the judgement on topics.
 
+#![expect(
+    clippy::type_complexity,
+    clippy::as_conversions,
+    clippy::unnecessary_wraps,
+    reason = "tables"
+)]
+
 use std::collections::BTreeMap;
 
 use super::*;

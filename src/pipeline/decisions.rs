@@ -28,8 +28,11 @@ impl Recorded {
             self.add(shard, decision);
         }
         for closings in &mut self.closings {
-            // Stable: decisions at one position keep their order.
-            closings.make_contiguous().sort_by_key(|(next, _)| *next);
+            // A shard takes its decisions at ascending positions; lines of files may come anyhow.
+            if !closings.iter().is_sorted_by_key(|(next, _)| *next) {
+                // Stable: decisions at one position keep their order.
+                closings.make_contiguous().sort_by_key(|(next, _)| *next);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! From a raw record to the shard: its record time, its decoding, its place.
 //!
 //! Used alike by the live service, by restores and by replays, so that a record means the same
-//! everywhere. Absent on purpose: what happens to the bytes of dead letters, which the caller keeps.
+//! everywhere. Absent on purpose: the bytes of dead letters, which the caller keeps.
 
 use crate::domain::event::Topic;
 use crate::domain::ids::Offset;

@@ -14,6 +14,7 @@
 //! leads back to opening, which is the only way to a state. A parked shard keeps its state only
 //! if the group still has the progress number that it had.
 
+use super::decisions::Recorded;
 use crate::domain::ids::NextOffset;
 use crate::telemetry::health::ShardState;
 use crate::wire::progress::Progress;
@@ -22,7 +23,7 @@ use crate::wire::progress::Progress;
 #[derive(Clone, Debug)]
 pub enum Phase {
     /// The committed offsets and the progress record that belongs to them are being looked for.
-    Opening(Opening),
+    Opening(Box<Opening>),
     /// The inputs are read up to where the progress record says, without effects.
     Restoring(Box<Restoring>),
     /// Outputs are committed; the inputs are read up to the ends that they had at the start.
@@ -41,8 +42,10 @@ pub enum Phase {
 pub struct Opening {
     /// What the group has committed, once known: the number of the progress record.
     pub committed: Option<Option<u64>>,
-    /// Progress records read so far.
-    pub records: Vec<Progress>,
+    /// The decisions of the progress records read so far.
+    pub recorded: Recorded,
+    /// The last progress record read so far.
+    pub last: Option<Progress>,
     /// Whether the progress partition was read to its end.
     pub is_read: bool,
     /// Whether the slot has a state that may be gone on with.

@@ -2,12 +2,14 @@
 //!
 //! [`worker`] is the turn; [`slot`] is a shard in it, [`lifecycle`] its states, [`restore`] how it
 //! is opened, [`idle`] how silence is decided about, [`batch`] how effects become a transaction,
-//! [`stop`] why it ends. [`replay`] is the bounded run over the same core, [`summary`] what it
-//! comes to, and [`intake`] and [`decisions`] are what both share. Absent on purpose: Kafka,
-//! HTTP, clocks and threads.
+//! [`stop`] why it ends, [`board`] what others see of it. [`replay`] is the bounded run over the
+//! same core, [`summary`] what it comes to, and [`intake`] and [`decisions`] are what both share.
+//! Absent on purpose: Kafka, HTTP, clocks and threads.
 
 pub mod batch;
+pub mod board;
 pub mod breaker;
+mod closing;
 pub mod decisions;
 pub mod idle;
 pub mod intake;

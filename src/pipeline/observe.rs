@@ -1,13 +1,31 @@
-//! What a slot tells its gauges, now and then.
+//! What a slot tells its metrics: gauges now and then, counters with each commit.
 
 use super::ports::Broker;
 use super::slot::{Now, Slot};
 use crate::domain::event::Topic;
-use crate::domain::time::BoundaryLength;
+use crate::domain::time::{Boundary, BoundaryLength};
+use crate::telemetry::labels::DecisionKind;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::Held;
+use crate::wire::decision::DecisionLine;
 
 /// How often accounts are counted by band, which visits each of them, in ms.
 const BANDS_MS: i64 = 5_000;
+
+/// Counts what a slot has just committed.
+pub fn committed(slot: &Slot, metrics: &Metrics) {
+    metrics.effects(&slot.effects);
+    let count = |kind: fn(&DecisionLine) -> bool| {
+        let count = slot.fresh.iter().filter(|decision| kind(decision)).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    };
+    let times = count(|decision| matches!(decision, DecisionLine::RecordTime { .. }));
+    let closings = count(|decision| matches!(decision, DecisionLine::Closing { .. }));
+    metrics.decisions(DecisionKind::Close, closings);
+    let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
+    metrics.decisions(DecisionKind::RecordTime, times);
+    metrics.decisions(DecisionKind::AlertsFrom, starts);
+}
 
 /// Refreshes the gauges of a slot.
 pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLength, now: Now) {
@@ -26,7 +44,11 @@ pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLengt
     if let Some(closed) = slot.shard.closed() {
         let holder = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
         let holder = holder.expect("there are four topics");
-        slot.metrics.set_boundary_lag_ms(now.wall_ms - closed.ms(length), holder);
+        // A boundary without effect need not close: on a quiet shard nothing lags.
+        let is_due = |next: Boundary| next.ms(length) <= now.wall_ms;
+        let lags = slot.shard.next_effect().is_some_and(is_due);
+        let lag_ms = if lags { now.wall_ms - closed.ms(length) } else { 0 };
+        slot.metrics.set_boundary_lag_ms(lag_ms, holder);
     }
     if now.mono_ms - slot.counted_ms < BANDS_MS {
         return;
@@ -35,7 +57,7 @@ pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLengt
     let (held, bands) = (slot.shard.held(), slot.shard.bands());
     let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     slot.metrics.set_held(Held {
-        accounts: [bands.good, bands.watch, bands.warning, bands.critical, bands.none],
+        accounts: bands,
         active_alerts: slot.shard.active_alerts(),
         orders: count(held.orders),
         orphans: count(held.orphans),

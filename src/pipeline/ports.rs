@@ -285,7 +285,8 @@ pub trait Broker {
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError>;
 
     /// Reads on in a shard's progress partition (`read_committed`, from its start): hands over at
-    /// most `max` values in order. Does not wait for records. After `End` the next call starts anew.
+    /// most `max` values in order. Does not wait for records. After `End`, and after a `Revoked`,
+    /// the next call starts anew.
     ///
     /// # Errors
     /// As [`SourceError`] says.

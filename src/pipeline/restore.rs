@@ -10,7 +10,6 @@
 
 use tracing::{debug, info};
 
-use super::decisions::Recorded;
 use super::lifecycle::{Opening, Phase, Restoring};
 use super::ports::{Broker, InputPartition, ReadStep, SourceError};
 use super::slot::{Now, Slot};
@@ -82,7 +81,7 @@ impl Opener {
                 return Ok(());
             }
         }
-        let last = opening.records.last().map(|record| record.number);
+        let last = opening.last.as_ref().map(|record| record.number);
         match (committed, last) {
             (None, None) => self.first_start(slot, broker, now),
             (committed, Some(last)) if committed.is_none_or(|number| number == last) => {
@@ -94,7 +93,7 @@ impl Opener {
                     return Err(disagreement(slot.number, committed, last));
                 }
                 // Markers of the last transaction are on their way to one of the two.
-                *opening = Opening { since_ms: opening.since_ms, ..Opening::default() };
+                **opening = Opening { since_ms: opening.since_ms, ..Opening::default() };
                 Ok(())
             }
         }
@@ -108,9 +107,7 @@ impl Opener {
     ) -> Result<(), Stop> {
         let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
         let from = bounds.map(|(start, _)| start);
-        slot.shard = self.engine(slot.number, from);
-        slot.from = from;
-        slot.progress = 0;
+        slot.start_over(self.engine(slot.number, from), from, 0);
         begin_reading(slot, broker, from, now)?;
         slot.phase = Phase::CatchingUp { ends: bounds.map(|(_, end)| end) };
         info!(shard = %slot.number, "first start: nothing is committed for the shard");
@@ -125,9 +122,8 @@ impl Opener {
     ) -> Result<(), Stop> {
         let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
         let Phase::Opening(opening) = &mut slot.phase else { return Ok(()) };
-        let records = std::mem::take(&mut opening.records);
-        check_chain(slot.number, &records)?;
-        let target = records.last().expect("begin_restore has a last record").clone();
+        let recorded = std::mem::take(&mut opening.recorded);
+        let target = opening.last.take().expect("begin_restore has a last record");
         self.check_target(&target)?;
         for (topic, (start, _)) in Topic::ALL.iter().zip(bounds) {
             let first = target.from[topic.index()];
@@ -135,18 +131,12 @@ impl Opener {
                 return Err(data_gap(slot.number, *topic, first, start));
             }
         }
-        let mut recorded = Recorded::default();
-        for record in &records {
-            recorded.extend(slot.number, &record.decisions);
-        }
-        slot.shard = self.engine(slot.number, target.from);
-        if let Some(boundary) = recorded.alerts_from() {
+        let engine = self.engine(slot.number, target.from);
+        slot.start_over(engine, target.from, target.number);
+        slot.recorded = recorded;
+        if let Some(boundary) = slot.recorded.alerts_from() {
             slot.shard.start_alerting(boundary);
         }
-        slot.recorded = recorded;
-        slot.from = target.from;
-        slot.progress = target.number;
-        slot.read = 0;
         begin_reading(slot, broker, target.from, now)?;
         let distance = |(from, to): (&NextOffset, NextOffset)| {
             u64::try_from(to.get() - from.get()).unwrap_or(0)
@@ -195,27 +185,41 @@ fn resume<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(), St
     Ok(())
 }
 
-/// Reads on in the progress partition; true at its end.
+/// Reads on in the progress partition, keeping the decisions and the last record; true at its end.
 fn read_progress<B: Broker>(
     opening: &mut Opening,
     shard: ShardNo,
     broker: &mut B,
 ) -> Result<bool, Stop> {
     let mut failed = None;
-    let records = &mut opening.records;
-    let step =
-        broker.read_progress(shard, PROGRESS_BATCH, &mut |value| match progress::decode(value) {
-            Ok(record) => records.push(record),
-            Err(error) => failed = failed.take().or(Some(error)),
-        });
-    if let Some(error) = failed {
-        return Err(Stop::Progress(format!(
-            "shard {shard}, after progress record {}: {error}",
-            opening.records.len()
-        )));
+    let step = broker.read_progress(shard, PROGRESS_BATCH, &mut |value| {
+        if failed.is_none() {
+            failed = take_progress(opening, shard, value).err();
+        }
+    });
+    if let Some(problem) = failed {
+        return Err(Stop::Progress(problem));
     }
     opening.is_read = wait_out(step)? == Some(ReadStep::End);
     Ok(opening.is_read)
+}
+
+/// Takes in one progress record. They must be 1, 2, 3, ...: a restore needs every decision.
+fn take_progress(opening: &mut Opening, shard: ShardNo, value: &[u8]) -> Result<(), String> {
+    let expected = opening.last.as_ref().map_or(1, |record| record.number + 1);
+    let record = progress::decode(value)
+        .map_err(|error| format!("shard {shard}, progress record {expected}: {error}"))?;
+    if record.number != expected || record.shard != shard {
+        return Err(format!(
+            "shard {shard}: the progress topic has record {} of shard {} where record {expected} \
+             should be: its beginning was lost (its retention.ms must be -1), or something else \
+             wrote to it; start a new group with new output topics",
+            record.number, record.shard
+        ));
+    }
+    opening.recorded.extend(shard, &record.decisions);
+    opening.last = Some(record);
+    Ok(())
 }
 
 /// First and stable end offsets of the four partitions; `None` to ask again.
@@ -325,21 +329,6 @@ fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
     )))
 }
 
-/// The records must be 1, 2, 3, ...: a restore needs every decision.
-fn check_chain(shard: ShardNo, records: &[Progress]) -> Result<(), Stop> {
-    for (expected, record) in (1_u64..).zip(records) {
-        if record.number != expected || record.shard != shard {
-            return Err(Stop::Progress(format!(
-                "shard {shard}: the progress topic has record {} of shard {} where record \
-                 {expected} should be: its beginning was lost (its retention.ms must be -1), or \
-                 something else wrote to it; start a new group with new output topics",
-                record.number, record.shard
-            )));
-        }
-    }
-    Ok(())
-}
-
 fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> Stop {
     Stop::Progress(format!(
         "shard {shard}: the group's offsets belong to progress record {committed:?}, and the \
@@ -352,10 +341,10 @@ fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> St
 
 fn data_gap(shard: ShardNo, topic: Topic, first: NextOffset, start: NextOffset) -> Stop {
     Stop::Log(format!(
-        "{}-{shard}: data gap: the shard's history begins at offset {first}, and the log now begins \
-         at {start}, so offsets {first} to {} are lost to retention; without a snapshot the state \
-         cannot be restored: raise retention.ms of the inputs, and start a new group with new \
-         output topics",
+        "{}-{shard}: data gap: the shard's history begins at offset {first}, and the log now \
+         begins at {start}, so offsets {first} to {} are lost to retention; without a snapshot \
+         the state cannot be restored: raise retention.ms of the inputs, and start a new group \
+         with new output topics",
         topic.as_str(),
         start.get() - 1
     ))

@@ -29,6 +29,10 @@ use crate::wire::input::DeadLetterCause;
 /// again: it bounds how far the partitions run apart.
 const READ_BATCH: usize = 100;
 
+/// Decisions that wait for a commit, above which one is made for them: a progress record holds
+/// them all.
+const FRESH_DECISIONS: usize = 4096;
+
 /// Bytes of waiting dead letters above which only the partition that holds the shard back is read.
 const DEAD_BYTES_HELD: usize = 64 << 20;
 
@@ -139,6 +143,22 @@ impl Slot {
         }
     }
 
+    /// Begins anew with another engine: nothing of what was read or decided before stays.
+    pub fn start_over(&mut self, shard: Shard, from: [NextOffset; 4], progress: u64) {
+        self.shard = shard;
+        self.recorded = Recorded::default();
+        self.from = from;
+        self.progress = progress;
+        self.effects.clear();
+        self.fresh.clear();
+        self.has_moved = false;
+        self.quiet = Default::default();
+        self.read = 0;
+        self.dead = Default::default();
+        self.dead_bytes = 0;
+        self.breakers = Default::default();
+    }
+
     /// The input partition of a topic.
     #[must_use]
     pub const fn partition(&self, topic: Topic) -> InputPartition {
@@ -162,6 +182,11 @@ impl Slot {
         }
         let mut total = 0;
         while total < budget {
+            if self.fresh.len() >= FRESH_DECISIONS {
+                // A producer's clock is ahead: its decisions are committed by themselves.
+                self.has_moved = true;
+                break;
+            }
             let read = self.read_lowest(broker, intake, rules, now, budget - total)?;
             if read == 0 {
                 break;
@@ -207,7 +232,7 @@ impl Slot {
                 continue;
             }
             let read =
-                self.read_batch(broker, intake, rules, now, topic, budget.min(READ_BATCH))?;
+                self.read_batch(broker, intake, rules, now, (topic, budget.min(READ_BATCH)))?;
             if read > 0 {
                 self.quiet[topic.index()].heard(now.mono_ms);
                 return Ok(read);
@@ -227,14 +252,21 @@ impl Slot {
             || broker.position(self.partition(topic)).is_some_and(|position| position >= target)
     }
 
+    /// Whether reading has come to an offset in each partition, in the order of the topics.
+    pub fn has_read_to<B: Broker>(&self, broker: &mut B, ends: &[NextOffset; 4]) -> bool {
+        Topic::ALL.into_iter().zip(ends).all(|(topic, end)| {
+            self.shard.inbox().read_to(topic) >= *end
+                || broker.position(self.partition(topic)).is_some_and(|position| position >= *end)
+        })
+    }
+
     fn read_batch<B: Broker>(
         &mut self,
         broker: &mut B,
         intake: &mut Intake,
         rules: &ReadRules,
         now: Now,
-        topic: Topic,
-        max: usize,
+        (topic, max): (Topic, usize),
     ) -> Result<usize, Stop> {
         let partition = self.partition(topic);
         let mut stopped = None;

@@ -19,6 +19,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::batch::{self, Identity};
+use super::board::{Board, Publisher};
+pub use super::closing::StartRule;
+use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
 use super::idle::{self, IdleRules, Question};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
@@ -27,22 +30,16 @@ use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, So
 use super::restore::{self, Opener};
 use super::slot::{Now, ReadRules, Slot};
 use super::stop::Stop;
-use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::ShardConfig;
-use crate::domain::time::Boundary;
 use crate::telemetry::health::{HealthBoard, ShardState, WorkerNo, WorkerState};
-use crate::telemetry::labels::{DecisionKind, Stage};
+use crate::telemetry::labels::Stage;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::ShardMetrics;
-use crate::wire::decision::DecisionLine;
 use crate::wire::input;
 
 /// Records that one turn reads at most from one shard.
 const READ_PER_TURN: usize = 20_000;
-
-/// Outputs that one shard gathers before it commits.
-const OUTPUTS_PER_COMMIT: usize = 20_000;
 
 /// The first and the longest pause before a producer is replaced, in ms.
 const BACKOFF_MS: (i64, i64) = (100, 5_000);
@@ -52,17 +49,6 @@ const GAUGES_MS: i64 = 1_000;
 
 /// How often a clock that was found off is compared again, in ms.
 const CLOCK_AGAIN_MS: i64 = 5_000;
-
-/// From when on shards alert that start for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartRule {
-    /// At the first boundary closed after catching up.
-    Live,
-    /// From the first boundary on.
-    Earliest,
-    /// At the first boundary at or after this instant, in ms since the epoch.
-    Time(i64),
-}
 
 /// What a worker is made with.
 #[derive(Clone, Debug)]
@@ -112,6 +98,7 @@ pub struct Worker<B> {
     clock_skew_ms: Option<i64>,
     compare_clock_ms: Option<i64>,
     events: Vec<GroupEvent>,
+    publisher: Publisher,
 }
 
 impl<B> std::fmt::Debug for Worker<B> {
@@ -166,10 +153,17 @@ impl<B: Broker> Worker<B> {
             gauges_ms: i64::MIN / 2,
             reconnect: None,
             clock_skew_ms: broker.clock_skew_ms(),
-            compare_clock_ms: None,
+            // Compared on the first turn if it is off, and then until it is not.
+            compare_clock_ms: Some(i64::MIN),
             events: Vec::new(),
+            publisher: Publisher::default(),
             broker,
         }
+    }
+
+    /// Lets the worker write down on a board what others may see of its shards.
+    pub fn publish_on(&mut self, board: Arc<Board>) {
+        self.publisher = Publisher::on(board);
     }
 
     /// Takes one turn; tells whether there was anything to do.
@@ -194,6 +188,7 @@ impl<B: Broker> Worker<B> {
         self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
         did |= self.commit_if_due(now)?;
         self.refresh_gauges(now);
+        self.publisher.publish(self.slots.values(), self.identity.length, now);
         Ok(did)
     }
 
@@ -266,7 +261,9 @@ impl<B: Broker> Worker<B> {
     fn compare_clock(&mut self, now: Now) {
         if self.compare_clock_ms.is_some_and(|at_ms| now.mono_ms >= at_ms) {
             self.compare_clock_ms = None;
-            self.back_off(now, 0);
+            if !self.clock_is_good() {
+                self.back_off(now, 0);
+            }
         }
     }
 
@@ -329,7 +326,12 @@ impl<B: Broker> Worker<B> {
 
     fn read(&mut self, now: Now) -> Result<bool, Stop> {
         let mut did = false;
+        // With a slow clock every record would look as if it came from the future.
+        let is_slow = self.clock_skew_ms.is_some_and(|skew| skew < -self.identity.length.ms());
         for slot in self.slots.values_mut() {
+            if is_slow && slot.phase.may_commit() {
+                continue;
+            }
             if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
                 || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
             {
@@ -356,7 +358,7 @@ impl<B: Broker> Worker<B> {
                 Phase::Restoring(_) => restore::advance(slot, &mut self.broker, now)?,
                 Phase::CatchingUp { ends } => {
                     let ends = *ends;
-                    if has_caught_up(slot, &mut self.broker, &ends) {
+                    if slot.has_read_to(&mut self.broker, &ends) {
                         slot.phase = Phase::Live;
                         info!(shard = %slot.number, "caught up");
                     }
@@ -368,7 +370,6 @@ impl<B: Broker> Worker<B> {
             }
             did |= close_ready(slot, self.start)?;
             if may_decide && idle::decide(slot, &mut self.broker, &self.idle_rules, now) {
-                self.metrics.decisions(DecisionKind::Close, 1);
                 close_ready(slot, self.start)?;
                 did = true;
             }
@@ -411,15 +412,7 @@ impl<B: Broker> Worker<B> {
         self.metrics.transaction_committed(receipt.took);
         self.note_clock(now);
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
-            self.metrics.effects(&slot.effects);
-            let count = |kind: fn(&DecisionLine) -> bool| {
-                let count = slot.fresh.iter().filter(|decision| kind(decision)).count();
-                u64::try_from(count).unwrap_or(u64::MAX)
-            };
-            let times = count(|decision| matches!(decision, DecisionLine::RecordTime { .. }));
-            let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
-            self.metrics.decisions(DecisionKind::RecordTime, times);
-            self.metrics.decisions(DecisionKind::AlertsFrom, starts);
+            observe::committed(slot, &self.metrics);
             let number = slot.progress + 1;
             slot.committed(number);
         }
@@ -471,45 +464,5 @@ impl<B: Broker> Worker<B> {
 }
 
 fn opening(now: Now, is_kept: bool) -> Phase {
-    Phase::Opening(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() })
-}
-
-fn has_caught_up<B: Broker>(slot: &Slot, broker: &mut B, ends: &[NextOffset; 4]) -> bool {
-    Topic::ALL.into_iter().zip(ends).all(|(topic, end)| {
-        slot.shard.inbox().read_to(topic) >= *end
-            || broker.position(slot.partition(topic)).is_some_and(|position| position >= *end)
-    })
-}
-
-/// Closes the boundaries that all watermarks have reached. Returns whether there were any.
-fn close_ready(slot: &mut Slot, start: StartRule) -> Result<bool, Stop> {
-    let mut did = false;
-    while let Some(next) = slot.shard.next_closable() {
-        decide_start(slot, start, next);
-        slot.shard
-            .close(next, &mut slot.effects)
-            .map_err(|reached| Stop::limit(slot.number, reached))?;
-        slot.has_moved = true;
-        did = true;
-        if slot.effects.outputs() >= OUTPUTS_PER_COMMIT {
-            break;
-        }
-    }
-    Ok(did)
-}
-
-/// Decides, before a boundary closes, from when on a shard alerts that never did.
-fn decide_start(slot: &mut Slot, start: StartRule, next: Boundary) {
-    if !slot.shard.awaits_start() {
-        return;
-    }
-    let boundary = match start {
-        StartRule::Earliest => Boundary::from_number(next.number() - 1),
-        StartRule::Time(ms) => Boundary::at_or_after(ms, slot.shard.length()),
-        StartRule::Live if matches!(slot.phase, Phase::Live) => next,
-        StartRule::Live => return,
-    };
-    slot.shard.start_alerting(boundary);
-    slot.fresh.push(DecisionLine::AlertsFrom { shard: slot.number, boundary });
-    info!(shard = %slot.number, boundary = boundary.number(), "alerting begins");
+    Phase::Opening(Box::new(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() }))
 }

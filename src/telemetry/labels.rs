@@ -5,51 +5,7 @@
 
 use crate::domain::effects::{AlertKind, AlertState};
 use crate::domain::event::{DeadReason, Outcome, Topic};
-
-/// Where an account stands against the warning and critical alerts, over both channels of the live
-/// view; the shard says which band an account is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Band {
-    /// No defective order, or room for one more.
-    Good,
-    /// Defective orders, no warning, and no room for one more.
-    Watch,
-    /// A warning's condition holds, and a critical's does not.
-    Warning,
-    /// A critical's condition holds.
-    Critical,
-    /// Too few orders for a rate.
-    None,
-}
-
-impl Band {
-    /// All bands, in order.
-    pub const ALL: [Self; 5] = [Self::Good, Self::Watch, Self::Warning, Self::Critical, Self::None];
-
-    /// The band's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Watch => "watch",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-            Self::None => "none",
-        }
-    }
-
-    /// The band's place in [`Band::ALL`].
-    #[must_use]
-    pub const fn index(self) -> usize {
-        match self {
-            Self::Good => 0,
-            Self::Watch => 1,
-            Self::Warning => 2,
-            Self::Critical => 3,
-            Self::None => 4,
-        }
-    }
-}
+pub use crate::domain::risk::Band;
 
 /// What a shard is doing; see [`super::health::ShardState`] for the details that go with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -323,7 +323,8 @@ mod tests {
         health.set_shard(WorkerNo::new(0), shard, ShardState::Live);
         metrics.set_from_board();
         let families = metrics.registry.gather();
-        let shown: BTreeSet<_> = families.iter().map(|family| family.name()).collect();
+        let shown: BTreeSet<_> =
+            families.iter().map(prometheus::proto::MetricFamily::name).collect();
         let wanted: BTreeSet<_> = declared::ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(shown, wanted);
         assert_eq!(wanted.len(), declared::ALL.len(), "a name is declared twice");
@@ -335,7 +336,8 @@ mod tests {
             let mut labels: Vec<_> = metric.labels.iter().map(|label| label.as_str()).collect();
             labels.sort_unstable();
             for series in family.get_metric() {
-                let shown: Vec<_> = series.get_label().iter().map(|pair| pair.name()).collect();
+                let shown: Vec<_> =
+                    series.get_label().iter().map(prometheus::proto::LabelPair::name).collect();
                 assert_eq!(shown, labels, "{}", metric.name);
             }
         }
@@ -374,7 +376,7 @@ mod tests {
             r#"odrwatch_decisions_total{decision="close"} 3"#,
             r#"odrwatch_transaction_duration_seconds_bucket{le="0.005"} 0"#,
             r#"odrwatch_transaction_duration_seconds_bucket{le="0.01"} 1"#,
-            r#"odrwatch_transaction_duration_seconds_sum 0.007"#,
+            r"odrwatch_transaction_duration_seconds_sum 0.007",
             r#"odrwatch_transaction_failures_total{stage="offsets"} 1"#,
             "odrwatch_clock_skew_seconds -1.5",
             "odrwatch_boundaries_total 12",

@@ -130,9 +130,10 @@ impl Progress {
 }
 
 fn bar(what: &str, total: Option<u64>) -> ProgressBar {
+    // The message is cut where the line would break: a broken one could not be drawn over.
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "[{bar:30}] {percent:>3} % {msg}"),
-        None => (ProgressBar::no_length(), "{spinner} {msg}"),
+        Some(total) => (ProgressBar::new(total), "[{bar:20}] {percent:>3} % {wide_msg}"),
+        None => (ProgressBar::no_length(), "{spinner} {wide_msg}"),
     };
     let style = ProgressStyle::with_template(template).expect("the templates above are valid");
     bar.with_style(style).with_message(what.to_owned())

@@ -99,7 +99,7 @@ pub fn parse_line(
     topic_of: &dyn Fn(&str) -> Option<Topic>,
 ) -> Result<DecisionLine, LineError> {
     let raw: RawDecision =
-        serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
+        serde_json::from_slice(line).map_err(|error| LineError::of_json(&error))?;
     raw.decision(length, topic_of)
 }
 

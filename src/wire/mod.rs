@@ -37,6 +37,21 @@ pub type Header = (String, Option<Vec<u8>>);
 #[error("{0}")]
 pub struct LineError(String);
 
+impl LineError {
+    /// What is wrong and where, without any string of the line: it may be what buyers wrote.
+    fn of_json(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let told = match (text.find('"'), text.rfind('"')) {
+            (Some(from), Some(to)) if from < to => {
+                let (before, after) = (text.get(..from), text.get(to + 1..));
+                format!("{}of its own{}", before.unwrap_or_default(), after.unwrap_or_default())
+            }
+            _ => text,
+        };
+        Self(told)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -44,7 +44,7 @@ pub struct ReplayRecord<'a> {
 /// Says what is wrong with the line.
 pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
     let raw: RawLine<'_> =
-        serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
+        serde_json::from_slice(line).map_err(|error| LineError::of_json(&error))?;
     if raw.record_time.is_some() {
         // Without this it would pass for a tombstone.
         return Err(LineError("this is a recorded decision, and no record".to_owned()));
@@ -100,7 +100,7 @@ pub struct RecordPlace<'a> {
 /// Says what is wrong with the line; not all that [`parse_line`] finds.
 pub fn parse_place(line: &[u8]) -> Result<RecordPlace<'_>, LineError> {
     let raw: RawPlace<'_> =
-        serde_json::from_slice(line).map_err(|error| LineError(error.to_string()))?;
+        serde_json::from_slice(line).map_err(|error| LineError::of_json(&error))?;
     if raw.offset < 0 {
         return Err(LineError(format!("offset {} is negative", raw.offset)));
     }
@@ -287,6 +287,7 @@ mod tests {
             (r#"{"topic":"t","partition":0,"offset":-1}"#, "negative"),
             (r#"{"topic":"t","partition":0,"offset":1.0}"#, "i64"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload":{}}"#, "a string"),
+            (r#"{"topic":"t","partition":"canary","offset":0}"#, "string of its own, expected"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload":"","value":""}"#, "only one"),
             (r#"{"topic":"t","partition":0,"offset":0,"ts":1,"timestamp":1}"#, "only one"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload_base64":"?"}"#, "base64"),
@@ -297,6 +298,7 @@ mod tests {
         ] {
             let error = parse_line(line.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");
+            assert!(!error.contains("canary"), "{error}");
         }
     }
 }

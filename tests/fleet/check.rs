@@ -35,6 +35,18 @@ impl Fleet {
         self.recorded().iter().filter(|line| closing(line)).count()
     }
 
+    /// How many record times were decided.
+    pub fn times_decided(&self) -> usize {
+        let time = |line: &DecisionLine| matches!(line, DecisionLine::RecordTime { .. });
+        self.recorded().iter().filter(|line| time(line)).count()
+    }
+
+    /// The length of the largest progress record in bytes.
+    pub fn largest_progress(&self) -> usize {
+        let records = self.cluster.read_committed(OutTopic::Progress, 0);
+        records.iter().map(|record| record.value.as_ref().unwrap().len()).max().unwrap_or(0)
+    }
+
     fn recorded(&self) -> Vec<DecisionLine> {
         let mut decisions = Vec::new();
         for partition in 0..self.config.partitions {
@@ -121,10 +133,10 @@ impl Fleet {
                 let is_omitted =
                     record.headers.iter().any(|(name, _)| name == "__odrwatch.errors.omitted");
                 assert!(is_whole || is_omitted, "the original's bytes at {offset}");
+                let (name, code) = (topic.as_str(), header("code"));
                 let line = format!(
-                    "{{\"topic\":\"{}\",\"partition\":{shard},\"offset\":{offset},\"code\":\"{}\"}}\n",
-                    topic.as_str(),
-                    header("code")
+                    "{{\"topic\":\"{name}\",\"partition\":{shard},\"offset\":{offset},\
+                     \"code\":\"{code}\"}}\n"
                 );
                 lines.push(((topic, shard, offset), line));
             }

@@ -139,6 +139,15 @@ impl Fleet {
         self.workers.remove(&(instance.to_owned(), worker)).unwrap();
     }
 
+    /// Takes a worker aside, as a process that is suspended.
+    pub fn suspend(&mut self, instance: &str, worker: u32) -> Worker<MemoryBroker> {
+        self.workers.remove(&(instance.to_owned(), worker)).unwrap()
+    }
+
+    pub fn resume(&mut self, instance: &str, worker: u32, suspended: Worker<MemoryBroker>) {
+        self.workers.insert((instance.to_owned(), worker), suspended);
+    }
+
     /// Stops a worker cleanly.
     pub fn leave(&mut self, instance: &str, worker: u32) {
         let left = self.workers.remove(&(instance.to_owned(), worker)).unwrap();

@@ -93,16 +93,10 @@ impl Policies {
 
     fn choose_subjects(&mut self, random: &mut Random) {
         let (engine, reference) = (&mut self.engine, &mut self.reference);
-        engine.scopes = random
-            .pick(&[
-                vec![Scope::All],
-                vec![Scope::Mfn, Scope::Afn],
-                vec![Scope::All, Scope::Mfn, Scope::Afn],
-            ])
-            .clone();
-        engine.views = random
-            .pick(&[vec![View::Live], vec![View::Official], vec![View::Live, View::Official]])
-            .clone();
+        let scopes = [&[Scope::All][..], &[Scope::Mfn, Scope::Afn][..], &Scope::ALL[..]];
+        let views = [&[View::Live][..], &[View::Official][..], &View::ALL[..]];
+        engine.scopes = random.pick(&scopes).to_vec();
+        engine.views = random.pick(&views).to_vec();
         let names = |name: &str| name.to_owned();
         reference.scopes = engine.scopes.iter().map(|scope| names(scope.as_str())).collect();
         reference.views = engine.views.iter().map(|view| names(view.as_str())).collect();

@@ -88,12 +88,15 @@ pub enum Reason {
     Fraud,
 }
 
+/// The marketplace's own word on whether a defect counts, where stated.
+pub type Impact = Option<bool>;
+
 /// What a defect event states; within a variant the derived order is that of the merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DefectFact {
     Feedback { event_ms: i64, status: FeedbackStatus, rating: u64 },
-    Claim { event_ms: i64, status: ClaimStatus, funded_by: Option<Payer>, odr_impact: Option<bool> },
-    Chargeback { event_ms: i64, status: ChargebackStatus, reason: Reason, odr_impact: Option<bool> },
+    Claim { event_ms: i64, status: ClaimStatus, funded_by: Option<Payer>, odr_impact: Impact },
+    Chargeback { event_ms: i64, status: ChargebackStatus, reason: Reason, odr_impact: Impact },
 }
 
 impl DefectFact {

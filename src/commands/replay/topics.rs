@@ -3,15 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use tracing::warn;
-
 use super::{Pace, Replayed, Skipped, decisions, of_replay, replay_config};
 use crate::commands::args::ReplayArgs;
 use crate::commands::cluster::{failure_of_asking, settings};
 use crate::commands::failure::Failure;
 use crate::config::Config;
 use crate::kafka::{self, KafkaConfig};
-use crate::pipeline::ports::SourceError;
 use crate::pipeline::replay::Replay;
 use crate::wire::decision::DecisionLine;
 
@@ -69,10 +66,6 @@ fn recorded(kafka: &KafkaConfig, config: &Config) -> Result<Vec<DecisionLine>, F
     });
     match (read, unusable) {
         (_, Some(failure)) => Err(failure),
-        (Err(SourceError::Stop(problem)), None) => {
-            warn!(problem, "no recorded decisions are applied");
-            Ok(Vec::new())
-        }
         (Err(error), None) => Err(failure_of_asking(&error)),
         (Ok(_), None) => Ok(decisions),
     }

@@ -2,12 +2,13 @@
 
 use crate::domain::book::Book;
 use crate::domain::changes::NetChange;
-use crate::domain::effects::{Change, ListedDefect};
+use crate::domain::effects::{Change, ListedDefect, minus, plus};
 use crate::domain::event::Channel;
+use crate::domain::orders::OrderKey;
 use crate::domain::policy::{Counting, Policy, Scope, View};
 use crate::domain::rate::Rate;
 use crate::domain::time::{Day, EventTime};
-use crate::domain::window::{Account, AccountNo, Contribution, RingShape, minus, plus};
+use crate::domain::window::{Account, AccountNo, Contribution, RingShape, SlidViews};
 
 /// The most defects that an alert lists.
 const LISTED_DEFECTS: usize = 10;
@@ -79,43 +80,38 @@ struct Candidate {
 }
 
 /// The counted defects of the subject that an alert lists.
+///
+/// A defect is new if it did not count in the subject before the boundary: then a merge touched its
+/// order, or the slide brought the order into the view. All others are not new, and of those only
+/// the newest can be listed, so the search ends at the first order whose newest event is too old.
 pub(crate) fn defects(book: &Book, subject: Subject, net: &[NetChange]) -> Vec<ListedDefect> {
+    let mut merged: Vec<OrderKey> = net.iter().map(|change| change.order).collect();
+    merged.extend(book.changes.defects_of(subject.account));
+    merged.sort_unstable();
+    merged.dedup();
     let account = book.accounts.get(subject.account);
-    let as_of = book.calendar().as_of;
     let mut candidates = Vec::new();
-    for key in &account.with_defects {
-        let hash = book.orders.hash(*key);
-        let order = book
-            .orders
-            .find(hash, *key, |held| held == subject.account)
-            .expect("an account lists only its held orders");
-        let Some(now) = book.contribution(*key, account.seller, &order) else { continue };
-        if !now.defects.defective || !is_in(Some(&now), subject, &book.policy, as_of) {
+    for key in &merged {
+        push_counted(book, subject, net, *key, &mut candidates);
+    }
+    let all_may_be_new = slid_into_view(book, subject);
+    // The times of the newest that are not new, newest first.
+    let mut newest: Vec<EventTime> = Vec::new();
+    for (time, key) in account.with_defects.newest_first() {
+        let is_full = newest.len() == LISTED_DEFECTS && newest.last().is_some_and(|t| time < *t);
+        if is_full && !all_may_be_new {
+            break;
+        }
+        if merged.binary_search(&key).is_ok() {
             continue;
         }
-        let before = match net.binary_search_by(|change| change.order.cmp(key)) {
-            Ok(place) => net[place].before,
-            Err(_) => Some(now),
-        };
-        let was_in = book
-            .as_of_before
-            .is_some_and(|as_of| is_in(before.as_ref(), subject, &book.policy, as_of));
-        let set = book.defects.get(account.seller, *key).expect("a defective order has defects");
-        for defect in set.iter() {
-            if book.policy.counts_defect(&defect.fact) == Counting::No {
-                continue;
-            }
-            let new = !(was_in && defect.counted_before(book.boundary, &book.policy));
-            candidates.push(Candidate {
-                event_time: defect.event_time,
-                listed: ListedDefect {
-                    order_id: book.order_text(*key),
-                    kind: defect.fact.kind(),
-                    reference: defect.reference.clone(),
-                    new,
-                },
-            });
+        let known = candidates.len();
+        push_counted(book, subject, net, key, &mut candidates);
+        for found in &candidates[known..] {
+            let place = newest.partition_point(|time| *time >= found.event_time);
+            newest.insert(place, found.event_time);
         }
+        newest.truncate(LISTED_DEFECTS);
     }
     candidates.sort_unstable_by(|left, right| {
         let key = |candidate: &Candidate| (!candidate.listed.new, -candidate.event_time.ms());
@@ -123,6 +119,53 @@ pub(crate) fn defects(book: &Book, subject: Subject, net: &[NetChange]) -> Vec<L
     });
     candidates.truncate(LISTED_DEFECTS);
     candidates.into_iter().map(|candidate| candidate.listed).collect()
+}
+
+/// Whether the slide brought defective orders into the subject's view.
+fn slid_into_view(book: &Book, subject: Subject) -> bool {
+    let entered =
+        |slid: &SlidViews| slid[subject.view.index()].iter().any(|slid| slid.entered.defective > 0);
+    book.changes.slides_of(subject.account).any(entered)
+}
+
+/// Adds an order's counted defects, if it is in the subject's numbers.
+fn push_counted(
+    book: &Book,
+    subject: Subject,
+    net: &[NetChange],
+    key: OrderKey,
+    candidates: &mut Vec<Candidate>,
+) {
+    let (account, as_of) = (book.accounts.get(subject.account), book.calendar().as_of);
+    let held = book.orders.find(book.orders.hash(key), key, |account| account == subject.account);
+    // A merged order may have gone to another account since.
+    let Some(now) = held.and_then(|order| book.contribution(key, account.seller, &order)) else {
+        return;
+    };
+    if !now.defects.defective || !is_in(Some(&now), subject, &book.policy, as_of) {
+        return;
+    }
+    let before = match net.binary_search_by(|change| change.order.cmp(&key)) {
+        Ok(place) => net[place].before,
+        Err(_) => Some(now),
+    };
+    let was_in =
+        book.as_of_before.is_some_and(|as_of| is_in(before.as_ref(), subject, &book.policy, as_of));
+    let set = book.defects.get(account.seller, key).expect("a defective order has defects");
+    for defect in set.iter() {
+        if book.policy.counts_defect(&defect.fact) == Counting::No {
+            continue;
+        }
+        candidates.push(Candidate {
+            event_time: defect.event_time,
+            listed: ListedDefect {
+                order_id: book.order_text(key),
+                kind: defect.fact.kind(),
+                reference: defect.reference.clone(),
+                new: !(was_in && defect.counted_before(book.boundary, &book.policy)),
+            },
+        });
+    }
 }
 
 fn name(defect: &ListedDefect) -> (&str, &str, Option<&str>) {

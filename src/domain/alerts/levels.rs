@@ -58,6 +58,11 @@ impl Levels {
         *self == Self::default()
     }
 
+    /// Consecutive bad cycles of all scopes and views, for the digest.
+    pub(crate) const fn streaks(&self) -> [u16; 6] {
+        self.streaks
+    }
+
     /// Raw bits, for the digest.
     pub(crate) const fn bits(&self) -> u32 {
         self.up

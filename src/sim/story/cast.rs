@@ -77,10 +77,20 @@ pub struct Role {
 pub(super) const MARKETPLACES: [&str; 5] =
     ["ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1F83G8C2ARO7P", "A13V1IB3VIYZZH", "APJ6JRA9NG5V4"];
 
+/// The countries that people call them by.
+const COUNTRIES: [&str; 5] = ["US", "DE", "UK", "FR", "IT"];
+
 /// The oldest purchases, in days before the present, that the expiry story lets go wrong.
 const EXPIRY_OLDEST_CASE: i64 = 50;
 
 impl Role {
+    /// The marketplace as people call it.
+    #[must_use]
+    pub fn country(&self) -> &'static str {
+        let place = MARKETPLACES.iter().position(|id| *id == self.marketplace);
+        COUNTRIES[place.expect("a role's marketplace is one of these")]
+    }
+
     /// How many orders come in on a day, `age` days before the present (0: today, which for the
     /// live market is every day).
     pub(super) fn orders_on(&self, age: i64, random: &mut Random) -> u64 {

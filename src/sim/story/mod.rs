@@ -31,8 +31,11 @@ pub const HISTORY_DAYS: i64 = 90;
 
 /// The grain of the live market.
 const STEP_MS: i64 = 250;
-/// Orders per step of the live market: 12 a second, about 40 records a second.
-const ORDERS_PER_STEP: usize = 3;
+/// The pace of the live market unless another one is set, in records a second, about.
+pub const RECORDS_PER_SECOND: u32 = 40;
+/// Orders of one step, and the records a second that they come to: an order brings about 3.3
+/// records with it.
+const ORDERS_PER_STEP: (u32, u32) = (3, 40);
 /// The live market never makes up for more than this in one call.
 const MOST_BEHIND_MS: i64 = 60_000;
 /// Bad records in the history.
@@ -64,6 +67,9 @@ pub struct Market {
     history: std::vec::IntoIter<Due>,
     random: Random,
     live_ms: i64,
+    records_per_second: u32,
+    /// What is left over from earlier steps, in parts of an order.
+    orders_owed: u32,
     steps: u64,
     /// By instant, then order of planning.
     script: BTreeMap<(i64, u64), (usize, Act)>,
@@ -102,6 +108,8 @@ impl Market {
             history: due.into_iter(),
             random,
             live_ms: now_ms,
+            records_per_second: RECORDS_PER_SECOND,
+            orders_owed: 0,
             steps: 0,
             script: BTreeMap::new(),
             turns: 0,
@@ -127,6 +135,20 @@ impl Market {
     #[must_use]
     pub fn totals(&self, account: usize, at_ms: i64) -> (u64, u64) {
         self.accounts[account].totals(at_ms.div_euclid(DAY_MS))
+    }
+
+    /// Sets the pace of the live market, in records a second, about.
+    pub fn set_pace(&mut self, records_per_second: u32) {
+        self.records_per_second = records_per_second;
+    }
+
+    /// Lets the live market sleep until an instant: [`Self::live`] goes on from there, and what
+    /// was about to happen is late by as much.
+    pub fn sleep_until(&mut self, now_ms: i64) {
+        let slept_ms = now_ms.saturating_sub(self.live_ms).max(0);
+        self.live_ms += slept_ms;
+        let script = std::mem::take(&mut self.script).into_iter();
+        self.script = script.map(|((at, turn), act)| ((at + slept_ms, turn), act)).collect();
     }
 
     /// What happens between the last call (at first: the end of the history) and now, in
@@ -164,7 +186,10 @@ impl Market {
             return;
         }
         self.steps += 1;
-        for _ in 0..ORDERS_PER_STEP {
+        let (orders, records) = ORDERS_PER_STEP;
+        self.orders_owed += orders * self.records_per_second;
+        while self.orders_owed >= records {
+            self.orders_owed -= records;
             let buyer_at = self.draw_account();
             self.accounts[buyer_at].buy(at_ms, Pace::Live);
         }

@@ -302,3 +302,29 @@ fn every_story_comes_true() {
     check_stories(2, NOW_MS + 3 * DAY_MS + 13 * 3_600_000);
     check_stories(3, NOW_MS + 5 * DAY_MS - 9 * 3_600_000);
 }
+
+#[test]
+fn the_live_market_keeps_the_pace_that_is_set() {
+    for pace in [5, 40, 200] {
+        let mut market = Market::new(4, 12, START_MS, NOW_MS);
+        market.set_pace(pace);
+        let _ = market.live(NOW_MS + 60_000);
+        // Orders go their way within a minute, so this one is in full swing.
+        let records = u32::try_from(market.live(NOW_MS + 120_000).len()).unwrap();
+        assert!((pace * 60 / 2..pace * 60 * 2).contains(&records), "{records} at {pace}");
+    }
+}
+
+#[test]
+fn a_market_that_slept_does_late_what_it_was_about_to_do() {
+    let told = |slept_ms: i64| {
+        let mut market = Market::new(1, 40, START_MS, NOW_MS);
+        market.sleep_until(NOW_MS + slept_ms);
+        let (index, _) = account(&market, Story::Edge);
+        let (_, before) = market.totals(index, NOW_MS);
+        let records = market.live(NOW_MS + slept_ms + 20_000);
+        assert!(records.iter().all(|record| record.timestamp_ms >= NOW_MS + slept_ms));
+        market.totals(index, NOW_MS).1 > before
+    };
+    assert!(told(0) && told(30_000), "the edge crosses within 20 s of the waking");
+}
