@@ -147,8 +147,8 @@ impl Member {
         Ok(topics_of.into_keys().collect())
     }
 
-    /// Whether the client took itself for fenced. After a session timed out, librdkafka 2.12 goes on
-    /// to send heartbeats, without the member id that it just dropped, until the revocation was
+    /// Whether the client took itself for fenced. After a session timed out, librdkafka 2.12 goes
+    /// on to send heartbeats, without the member id that it just dropped, until the revocation was
     /// served; a coordinator that comes back then answers that such a member is fenced. One that a
     /// newer instance fenced still has its id.
     pub(super) fn fenced_itself(&self) -> bool {

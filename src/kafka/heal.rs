@@ -237,8 +237,8 @@ impl Producer {
         }
     }
 
-    /// Looks up the leaders before they are asked again: librdkafka 2.12 goes on to ask those that it
-    /// knew before an outage.
+    /// Looks up the leaders before they are asked again: librdkafka 2.12 goes on to ask those that
+    /// it knew before an outage.
     fn look_up_leaders(&self) {
         for name in &self.names {
             let name = name.to_str().expect("topic names are ASCII");

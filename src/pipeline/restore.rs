@@ -333,9 +333,9 @@ fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> St
     Stop::Progress(format!(
         "shard {shard}: the group's offsets belong to progress record {committed:?}, and the \
          progress topic ends with record {last:?}: the group's offsets were reset, or the topic \
-         was truncated, or a lone broker that was killed lost the end of a transaction. Compare the \
-         alerts with `odrwatch replay --from-kafka`; then start a new group with new output topics, \
-         or delete the group's offsets to go on from the last progress record"
+         was truncated, or a lone broker that was killed lost the end of a transaction. Compare \
+         the alerts with `odrwatch replay --from-kafka`; then start a new group with new output \
+         topics, or delete the group's offsets to go on from the last progress record"
     ))
 }
 
