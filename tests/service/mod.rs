@@ -17,11 +17,24 @@ mod silence;
 mod stage;
 mod starts;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::support::Deadline;
 
 /// Reads the clock on the wall, in ms since the epoch.
 #[expect(clippy::disallowed_methods, reason = "live records carry the time at which they are sent")]
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
+}
+
+/// Looks again and again for so long: here the time is what is tested.
+#[expect(clippy::disallowed_methods, reason = "a stop of some seconds is the subject")]
+fn stay(time: Duration, mut look: impl FnMut()) {
+    let start = Instant::now();
+    let deadline = Deadline::of_step();
+    while start.elapsed() < time {
+        look();
+        deadline.wait(|| "the end of the stop".to_owned());
+    }
 }

@@ -1,6 +1,6 @@
 //! Silent topics hold no alert back, and a silent broker is not a silent topic.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use odrwatch::domain::event::Topic;
 use odrwatch::pipeline::ports::OutTopic;
@@ -9,9 +9,9 @@ use odrwatch::sim::murmur2::partition_of;
 use super::check::Check;
 use super::child::{Odrwatch, metric};
 use super::feed::{Written, feedback, keyed, order};
-use super::now_ms;
 use super::probe::Probe;
 use super::stage::Stage;
+use super::{now_ms, stay};
 use crate::support::Deadline;
 use crate::support::topics::{Isolation, Record, read_all};
 
@@ -192,16 +192,5 @@ fn await_metric(service: &mut Odrwatch, name: &str, labels: &str, wanted: u64) {
     while metric(&service.metrics(), name, labels) != wanted {
         service.must_run();
         deadline.wait(|| format!("{name} {wanted}"));
-    }
-}
-
-/// Looks again and again for so long: here the time is what is tested.
-#[expect(clippy::disallowed_methods, reason = "a stop of some seconds is the subject")]
-fn stay(time: Duration, mut look: impl FnMut()) {
-    let start = Instant::now();
-    let deadline = Deadline::of_step();
-    while start.elapsed() < time {
-        look();
-        deadline.wait(|| "the end of the stop".to_owned());
     }
 }
