@@ -233,6 +233,11 @@ impl Accounts {
         &self.sellers[place(number.0)].id
     }
 
+    /// A marketplace's id.
+    pub(crate) fn marketplace_id(&self, number: MarketplaceNo) -> &str {
+        &self.marketplaces[place(number.0)]
+    }
+
     /// Sorts accounts by name.
     pub(crate) fn sort(&self, numbers: &mut [AccountNo]) {
         numbers.sort_unstable_by(|left, right| self.name(*left).cmp(&self.name(*right)));

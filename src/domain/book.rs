@@ -277,6 +277,45 @@ impl Book {
         Outcome::Applied
     }
 
+    /// Puts back an order that an image has; its account, its day in the ring and, if it says so,
+    /// its defects are there. False if it has no defects and says so. [`Book::list_defects`] must
+    /// follow.
+    pub(crate) fn restore_order(&mut self, key: OrderKey, order: &Order, calendar: Day) -> bool {
+        let seller = self.accounts.get(order.account).seller;
+        if order.has_defects && !self.defects.adopt(seller, key) {
+            return false;
+        }
+        let hash = self.orders.hash(key);
+        self.orders.insert(hash, key, order);
+        let day = self.day_of(order.purchase_time);
+        self.held_by_day[self.shape.place(day)] += 1;
+        self.accounts.get_mut(order.account).held += 1;
+        if let Some(new) = self.contribution(key, seller, order) {
+            let calendar = Calendar { policy: &self.policy, shape: self.shape, as_of: calendar };
+            self.accounts.get_mut(order.account).change(None, Some(&new), &calendar);
+        }
+        true
+    }
+
+    /// Lists the orders with defects in their accounts, after all of them were put back.
+    pub(crate) fn list_defects(&mut self, orders: impl Iterator<Item = (AccountNo, OrderKey)>) {
+        let mut listed: Vec<(AccountNo, EventTime, OrderKey)> = orders
+            .map(|(number, key)| {
+                let seller = self.accounts.get(number).seller;
+                (number, newest(&self.defects, seller, key), key)
+            })
+            .collect();
+        listed.sort_unstable();
+        for (number, newest, key) in listed {
+            self.accounts.get_mut(number).with_defects.add(newest, key);
+        }
+    }
+
+    /// The day of a purchase, if it has a place in the ring as of a day.
+    pub(crate) fn day_in_ring(&self, purchase: EventTime, as_of: Day) -> Option<Day> {
+        Some(self.day_of(purchase)).filter(|day| self.shape.holds(*day, as_of))
+    }
+
     /// Moves an order to another account of its seller.
     fn move_order(&mut self, key: OrderKey, seller: SellerNo, order: &Order, from: AccountNo) {
         let old = self.accounts.get_mut(from);

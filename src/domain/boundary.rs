@@ -185,6 +185,15 @@ impl Inbox {
         Self { length, lanes: start.map(Lane::new), waiting_records: 0 }
     }
 
+    /// Goes on at the given positions, in the order of [`Topic::ALL`], with nothing waiting.
+    #[must_use]
+    pub(crate) fn at(length: BoundaryLength, positions: [Position; 4]) -> Self {
+        let lanes = positions.map(|closed| Lane { closed, ..Lane::new(closed.next) });
+        let mut inbox = Self { length, lanes, waiting_records: 0 };
+        inbox.rewind();
+        inbox
+    }
+
     /// The watermark of a partition; `None` before its first timestamp.
     #[must_use]
     pub fn watermark(&self, topic: Topic) -> Option<RecordTime> {

@@ -57,6 +57,11 @@ impl DefectSet {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
+    /// Whose order it is, and the order.
+    pub(crate) const fn of(&self) -> (SellerNo, OrderKey) {
+        (self.seller, self.order)
+    }
+
     /// What the set makes of its order, if the order is counted.
     pub(crate) fn summary(&self, policy: &Policy) -> Summary {
         let mut summary = Summary::default();
@@ -218,6 +223,25 @@ impl Defects {
         self.facts += 1;
         self.orphans += usize::from(!known);
         Outcome::Applied
+    }
+
+    /// The number of places that [`Defects::at`] knows, in use or not.
+    pub(crate) fn places(&self) -> usize {
+        self.sets.num_buckets()
+    }
+
+    /// The set in a place; `None` if the place is free.
+    pub(crate) fn at(&self, place: usize) -> Option<&DefectSet> {
+        self.sets.get_bucket(place)
+    }
+
+    /// Adds a defect that an image has, as an orphan whose boundary lies behind; false if it is
+    /// there already.
+    pub(crate) fn restore(&mut self, statement: &Statement<'_>, policy: &Policy) -> bool {
+        let long_ago = Boundary::from_number(i64::MIN);
+        let facts = self.facts;
+        self.merge(statement, false, long_ago, policy);
+        self.facts > facts
     }
 
     /// Says that an order became known; true if it has defects.

@@ -360,7 +360,7 @@ impl Shard {
 }
 
 /// An account's part of the digest: its name, totals, levels and streaks.
-fn digest_of(account: &Account) -> u128 {
+pub(crate) fn digest_of(account: &Account) -> u128 {
     let mut bytes = [0_u8; 8 + 4 * 24 + 4 + 6 * 2];
     bytes[..8].copy_from_slice(&account.name_hash.to_le_bytes());
     let [first, second] = account.totals();

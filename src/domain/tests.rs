@@ -26,12 +26,12 @@ impl Random {
     }
 }
 
-fn shard(limits: Limits) -> Shard {
+pub(super) fn shard_config(limits: Limits) -> ShardConfig {
     let (scopes, views) = (Scope::ALL.to_vec(), View::ALL.to_vec());
     let mut policy = Policy { scopes, views, ..Policy::default() };
     policy.warning.raise_bp = 2_000;
     policy.warning.clear_bp = 1_500;
-    Shard::new(ShardConfig {
+    ShardConfig {
         shard: ShardNo::new(3),
         policy,
         length: BoundaryLength::from_ms(900_000).unwrap(),
@@ -41,7 +41,19 @@ fn shard(limits: Limits) -> Shard {
         statuses: true,
         hash_seed: 11,
         first: [NextOffset::stated(0); 4],
-    })
+    }
+}
+
+fn shard(limits: Limits) -> Shard {
+    Shard::new(shard_config(limits))
+}
+
+/// A shard after the market of a seed.
+pub(super) fn market(seed: u64, config: ShardConfig) -> Shard {
+    let mut shard = Shard::new(config);
+    run_with(&mut shard, seed, |_, _| {});
+    shard.rewind();
+    shard
 }
 
 /// Feeds one random event, or a dead letter or a tombstone, at a record time.
@@ -104,8 +116,11 @@ fn feed(shard: &mut Shard, random: &mut Random, offset: i64, now: i64) {
 }
 
 /// Runs a market over 200 days and looks at it after each boundary.
-fn run(seed: u64, mut look: impl FnMut(&mut Shard, &Effects)) -> Effects {
-    let mut shard = shard(Limits::default());
+fn run(seed: u64, look: impl FnMut(&mut Shard, &Effects)) -> Effects {
+    run_with(&mut shard(Limits::default()), seed, look)
+}
+
+fn run_with(shard: &mut Shard, seed: u64, mut look: impl FnMut(&mut Shard, &Effects)) -> Effects {
     let mut random = Random(seed);
     let mut all = Effects::default();
     let mut now = 20_000 * DAY_MS;
@@ -114,11 +129,11 @@ fn run(seed: u64, mut look: impl FnMut(&mut Shard, &Effects)) -> Effects {
     }
     for offset in 0..1_500 {
         now += random.ms(DAY_MS / 4);
-        feed(&mut shard, &mut random, offset, now);
+        feed(shard, &mut random, offset, now);
         while let Some(boundary) = shard.next_closable() {
             let mut effects = Effects::default();
             shard.close(boundary, &mut effects).unwrap();
-            look(&mut shard, &effects);
+            look(shard, &effects);
             all.alerts.append(&mut effects.alerts);
             all.outcomes.add(&effects.outcomes);
         }

@@ -170,7 +170,7 @@ impl Case {
         input::Limits::with_partitions(self.partitions)
     }
 
-    fn shard_config(&self, hash_seed: u64) -> ShardConfig {
+    pub fn shard_config(&self, hash_seed: u64) -> ShardConfig {
         ShardConfig {
             shard: ShardNo::new(0),
             policy: self.policies.engine.clone(),
@@ -178,7 +178,7 @@ impl Case {
             future_days: 3,
             limits: Limits::default(),
             start: self.start,
-            statuses: false,
+            statuses: hash_seed.is_multiple_of(2),
             hash_seed,
             first: [NextOffset::stated(0); 4],
         }
@@ -249,9 +249,9 @@ impl Case {
         }
     }
 
-    /// Drives the shards by hand, without decisions and end; after a boundary, `restarts` says
-    /// whether what waits is thrown away and read again from the closed positions.
-    pub fn by_shards(&self, seed: u64, restarts: &mut dyn FnMut(Boundary) -> bool) -> Vec<Vec<u8>> {
+    /// Drives the shards by hand, without decisions and end; after a boundary, `disturb` may do to
+    /// the shard what must change nothing. What then does not wait any more is read again.
+    pub fn by_shards(&self, seed: u64, disturb: &mut dyn FnMut(&mut Shard)) -> Vec<Vec<u8>> {
         let mut outputs = Vec::new();
         let last = self.last_boundary();
         for partition in 0..self.partitions {
@@ -267,9 +267,7 @@ impl Case {
                 intake.take(&mut shard, topic, offset, time, record.value.as_deref()).unwrap();
                 while let Some(boundary) = shard.next_closable() {
                     shard.close(boundary, &mut effects).unwrap();
-                    if restarts(boundary) {
-                        shard.rewind();
-                    }
+                    disturb(&mut shard);
                 }
             }
             if let Some(last) = last {
@@ -333,6 +331,7 @@ fn written(shard: &Shard, effects: &Effects) -> Vec<u8> {
         dead_letter::write_line(dead, shard.number(), &mut out);
     }
     out.extend_from_slice(format!("{:?} {:032x}", effects.outcomes, shard.digest().0).as_bytes());
+    out.extend_from_slice(format!("{:?}\n{:?}", effects.statuses, shard.totals()).as_bytes());
     out
 }
 

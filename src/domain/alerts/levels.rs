@@ -68,6 +68,11 @@ impl Levels {
         self.up
     }
 
+    /// Levels from their raw bits and streaks; `None` if a bit stands for nothing.
+    pub(crate) fn from_raw(up: u32, streaks: [u16; 6]) -> Option<Self> {
+        (up < 1 << 18).then_some(Self { up, streaks })
+    }
+
     /// Moves a rate level and tells whether it changed (I-16).
     pub(crate) fn step(
         &mut self,

@@ -42,6 +42,12 @@ impl OrderKey {
         Some(u32::try_from(slot).expect("a slot number has 32 bits"))
     }
 
+    /// The key of its raw bits; `None` if no id has it.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        let is_key = bits < Self::ODD || u32::try_from(bits - Self::ODD).is_ok();
+        is_key.then_some(Self(bits))
+    }
+
     /// The raw 58 bits.
     pub(crate) const fn bits(self) -> u64 {
         self.0
@@ -82,7 +88,7 @@ impl Stated {
     }
 
     /// One of 54 states in 6 bits.
-    fn code(self) -> u64 {
+    pub(crate) fn code(self) -> u64 {
         let status = match self.status {
             OrderStatus::Pending => 0,
             OrderStatus::Open => 1,
@@ -96,7 +102,7 @@ impl Stated {
             + flag_code(self.shipped_on_time)
     }
 
-    fn from_code(code: u64) -> Self {
+    pub(crate) fn from_code(code: u64) -> Self {
         let status = match code / 18 {
             0 => OrderStatus::Pending,
             1 => OrderStatus::Open,
@@ -197,6 +203,16 @@ impl OrderIndex {
         let seed = self.seed;
         let entry = pack(key, order);
         self.table.insert(hash, entry, |held| self::hash(held.key(), seed));
+    }
+
+    /// The number of pieces that [`OrderIndex::piece`] hands over.
+    pub(crate) fn pieces(&self) -> usize {
+        self.table.pieces()
+    }
+
+    /// The orders of one piece, in no particular order; all pieces together are all orders.
+    pub(crate) fn piece(&self, piece: usize) -> impl Iterator<Item = (OrderKey, Order)> {
+        self.table.piece(piece).map(|entry| (OrderKey(entry.key()), self.unpack(*entry)))
     }
 
     /// Replaces what is known of an order that is held in `account`.

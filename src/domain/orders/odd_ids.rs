@@ -58,6 +58,16 @@ impl OddIds {
         OrderKey::odd(slot)
     }
 
+    /// The number of slots, in use or not.
+    pub(crate) const fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The id in a slot: its seller and its text; `None` if the slot is free.
+    pub(crate) fn get(&self, slot: u32) -> Option<(SellerNo, &str)> {
+        self.slots[index(slot)].as_ref().map(|id| (id.seller, &*id.text))
+    }
+
     /// The text of an odd key.
     pub(crate) fn text(&self, slot: u32) -> &str {
         &self.slots[index(slot)].as_ref().expect("a key that is held has its slot").text

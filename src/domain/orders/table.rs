@@ -117,6 +117,16 @@ impl SegmentedTable {
         self.len += 1;
     }
 
+    /// The number of pieces that [`SegmentedTable::piece`] knows.
+    pub(super) const fn pieces(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The entries of one piece.
+    pub(super) fn piece(&self, piece: usize) -> impl Iterator<Item = &Entry> {
+        self.segments[piece].parts.iter().flat_map(HashTable::iter)
+    }
+
     /// Keeps the entries for which `keep` holds.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
         let mut len = 0;
