@@ -11,7 +11,7 @@
 //! machines see, [`commands`] what people start. Left may import right, never back:
 //!
 //! ```text
-//! main -> commands -> {config, http, kafka, sim, testing} -> pipeline -> wire -> domain
+//! main -> commands -> {config, http, kafka, snapshot, sim, testing} -> pipeline -> wire -> domain
 //! ```
 //!
 //! `docs/ARCHITECTURE.md` says more, and `tests/tidy.rs` holds it.
@@ -23,6 +23,7 @@ pub mod http;
 pub mod kafka;
 pub mod pipeline;
 pub mod sim;
+pub mod snapshot;
 pub mod telemetry;
 pub mod testing;
 pub mod wire;

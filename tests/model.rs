@@ -3,39 +3,17 @@
 //! Every property runs on hostile logs, made from a seed. The reference ([`oracle`]) was written
 //! from the specification alone; it shares no code with the engine, not even the parser.
 
-use odrwatch::domain::image::{BlockKind, Builder, Taking};
-use odrwatch::domain::shard::{Shard, ShardConfig};
 use odrwatch::sim::random::Random;
 use proptest::prelude::*;
 
 mod market;
 mod oracle;
 
+use market::image::through_image;
 use market::{Case, Feed};
 
 /// How many cases each property runs.
 const CASES: u32 = 10_000;
-
-/// The shard that the image of a shard makes; its own image has the same bytes (I-22).
-fn through_image(shard: &Shard, config: ShardConfig) -> Shard {
-    let blocks = blocks_of(shard);
-    let mut builder = Builder::new(ShardConfig { shard: shard.number(), ..config });
-    for (kind, block) in &blocks {
-        builder.take(*kind, block).unwrap();
-    }
-    let restored = builder.finish().unwrap();
-    assert_eq!(blocks_of(&restored), blocks, "the image of the restored shard");
-    assert_eq!(restored.digest(), shard.digest());
-    restored
-}
-
-fn blocks_of(shard: &Shard) -> Vec<(BlockKind, Vec<u8>)> {
-    let mut taking = Taking::begin(shard).unwrap();
-    while !taking.step(shard, 7) {}
-    let mut blocks = Vec::new();
-    taking.finish().write(&mut |kind, block| blocks.push((kind, block.to_vec())));
-    blocks
-}
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() }

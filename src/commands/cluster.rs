@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::exit::ExitCode;
 use super::failure::Failure;
 use super::service::failure_of_source;
-use crate::config::Config;
+use crate::config::{Config, SnapshotPlace};
 use crate::kafka::{self, KafkaConfig, TopicFacts, TopicNames, TopicsError};
 use crate::pipeline::ports::SourceError;
 
@@ -27,7 +27,12 @@ pub fn settings(config: &Config) -> KafkaConfig {
         status: from.topics.status.clone(),
         dead_letters: from.topics.dead_letters.clone(),
         progress: from.topics.progress.clone(),
+        snapshots: match config.snapshots.store {
+            SnapshotPlace::Kafka => from.topics.snapshots.clone(),
+            SnapshotPlace::Off | SnapshotPlace::Directory(_) => String::new(),
+        },
     };
+    to.has_snapshots = config.snapshots.store != SnapshotPlace::Off;
     to.queue_memory_kbytes = from.queue_memory_kbytes;
     to.transaction_timeout_ms = ms(from.transaction_timeout);
     to.session_timeout_ms = ms(from.session_timeout);

@@ -1,15 +1,22 @@
 //! `run`: the service beside a Kafka cluster.
 
+use std::sync::Arc;
+
 use tracing::{info, warn};
 
 use super::args::{GlobalArgs, RunArgs};
 use super::cluster;
+use super::exit::ExitCode;
 use super::failure::Failure;
-use super::service::{self, Service};
+use super::service::{self, Service, SnapshotPlan};
 use super::start;
-use crate::config::{AlertsFrom, Config};
-use crate::kafka::{KafkaBroker, TopicFacts};
+use crate::config::{AlertsFrom, Config, SnapshotPlace};
+use crate::kafka::{self, KafkaBroker, KafkaSnapshotLog, TopicFacts};
+use crate::pipeline::ports::SnapshotStore;
 use crate::pipeline::worker::{StartRule, WorkerConfig};
+use crate::snapshot::file_store::FileStore;
+use crate::snapshot::kafka_store::KafkaStore;
+use crate::snapshot::keeper::KeeperConfig;
 use crate::telemetry::health::WorkerNo;
 use crate::wire::fingerprint::policy_fingerprint;
 
@@ -21,9 +28,36 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
     let facts = cluster::check(&config)?;
-    let service = service_of(&config, facts.partitions);
+    let mut service = service_of(&config, facts.partitions);
+    service.snapshots = snapshots(&config, &facts)?;
     let listener = service::listen(config.http.listen)?;
     service::serve(&service, listener, connector(&config, facts), Vec::new())
+}
+
+/// How the state is kept, as the configuration says.
+fn snapshots(config: &Config, facts: &TopicFacts) -> Result<Option<SnapshotPlan>, Failure> {
+    let kafka = cluster::settings(config);
+    let group = config.kafka.group.clone();
+    let store: Arc<dyn Fn() -> Box<dyn SnapshotStore> + Send + Sync> =
+        match (&config.snapshots.store, facts.snapshots) {
+            (SnapshotPlace::Directory(directory), _) => {
+                let store = FileStore::open(directory, &group).map_err(|error| {
+                    Failure::new(ExitCode::Config, error.to_string()).during("snapshots.store")
+                })?;
+                Arc::new(move || Box::new(store.clone()))
+            }
+            (SnapshotPlace::Kafka, Some(fact)) => {
+                let log = KafkaSnapshotLog::new(&kafka, &fact);
+                Arc::new(move || Box::new(KafkaStore::new(log.clone())))
+            }
+            (SnapshotPlace::Off | SnapshotPlace::Kafka, _) => return Ok(None),
+        };
+    let id = kafka::cluster_id(&kafka).map_err(|error| service::failure_of_source(&error))?;
+    let policy = policy_fingerprint(&config.policy, config.engine.boundary.ms());
+    let interval_ms = i64::try_from(config.snapshots.interval.as_millis()).unwrap_or(i64::MAX);
+    let cluster = format!("{id}/{}", config.kafka.topics.inputs.join(","));
+    let keeper = KeeperConfig { group, cluster, policy, keep: config.snapshots.keep };
+    Ok(Some(SnapshotPlan { interval_ms, keeper, store }))
 }
 
 /// What gives each worker its connection to the cluster.
@@ -69,5 +103,5 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         owner: Some(config.http.listen.to_string()),
         shard,
     };
-    Service { worker, workers: engine.workers, board: None, stop_after: None }
+    Service { worker, workers: engine.workers, board: None, snapshots: None, stop_after: None }
 }

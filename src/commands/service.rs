@@ -20,10 +20,12 @@ use super::exit::ExitCode;
 use super::failure::Failure;
 use crate::http::{self, HttpState};
 use crate::pipeline::board::Board;
-use crate::pipeline::ports::{Broker, SourceError};
+use crate::pipeline::desk::{Desk, desk};
+use crate::pipeline::ports::{Broker, SnapshotStore, SourceError};
 use crate::pipeline::slot::Now;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
+use crate::snapshot::keeper::{Keeper, KeeperConfig};
 use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
 use crate::telemetry::metrics::{BuildInfo, Metrics};
 
@@ -66,8 +68,31 @@ pub struct Service {
     pub workers: usize,
     /// Where the workers write down what others may see of their shards.
     pub board: Option<Arc<Board>>,
+    /// How the state is kept; `None` if it is not.
+    pub snapshots: Option<SnapshotPlan>,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
+}
+
+/// How each worker's state is kept.
+#[derive(Clone)]
+pub struct SnapshotPlan {
+    /// How often, in ms.
+    pub interval_ms: i64,
+    /// What the keepers are told.
+    pub keeper: KeeperConfig,
+    /// Makes a store, on the keeper's own thread.
+    pub store: Arc<dyn Fn() -> Box<dyn SnapshotStore> + Send + Sync>,
+}
+
+impl std::fmt::Debug for SnapshotPlan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SnapshotPlan")
+            .field("interval_ms", &self.interval_ms)
+            .field("keeper", &self.keeper)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A switch that all parts of the service watch.
@@ -125,12 +150,26 @@ pub fn serve<B: Broker>(
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     for number in 0..service.workers {
+        let desk = match &service.snapshots {
+            None => None,
+            Some(plan) => {
+                let (desk, side) = desk();
+                let (store, config) = (Arc::clone(&plan.store), plan.keeper.clone());
+                let keep = move || {
+                    Keeper::new(side, store(), config).run();
+                    Ok(())
+                };
+                threads.push(start_thread(format!("keeper-{number}"), keep, &ended, &shutdown)?);
+                Some((desk, plan.interval_ms))
+            }
+        };
         let part = WorkerPart {
             config: WorkerConfig { number: WorkerNo::new(number), ..service.worker.clone() },
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
             shutdown: shutdown.clone(),
             board: service.board.clone(),
+            desk,
         };
         let connect = connect.clone();
         let index = u32::try_from(number).expect("few workers");
@@ -257,6 +296,8 @@ struct WorkerPart {
     health: Arc<HealthBoard>,
     shutdown: Shutdown,
     board: Option<Arc<Board>>,
+    /// Where its snapshots go, and how often.
+    desk: Option<(Desk, i64)>,
 }
 
 impl WorkerPart {
@@ -274,10 +315,13 @@ impl WorkerPart {
     fn work<B: Broker>(self, connect: impl Fn() -> Result<B, SourceError>) -> Result<(), Failure> {
         let clock = Clock::start();
         let Some(broker) = self.connect(&clock, connect)? else { return Ok(()) };
-        let Self { config, metrics, health, shutdown, board } = self;
+        let Self { config, metrics, health, shutdown, board, desk } = self;
         let mut worker = Worker::new(broker, config, metrics, health);
         if let Some(board) = board {
             worker.publish_on(board);
+        }
+        if let Some((desk, interval_ms)) = desk {
+            worker.keep_snapshots(desk, interval_ms);
         }
         while !shutdown.is_asked() {
             match worker.turn(clock.now()) {

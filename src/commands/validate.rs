@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::args::{GlobalArgs, ValidateArgs};
 use super::failure::Failure;
 use super::{output, start, topics};
-use crate::config::{AlertsFrom, Config, Sources};
+use crate::config::{AlertsFrom, Config, SnapshotPlace, Sources};
 use crate::domain::event::Topic;
 use crate::wire::fingerprint::policy_fingerprint;
 
@@ -61,6 +61,13 @@ fn summary(config: &Config) -> String {
             of(policy.critical.raise_bp),
         ),
     );
+    let every = config.snapshots.interval.as_millis();
+    let place = match &config.snapshots.store {
+        SnapshotPlace::Off => "off".to_owned(),
+        SnapshotPlace::Kafka => format!("{}, every {every} ms", names.snapshots),
+        SnapshotPlace::Directory(path) => format!("{}, every {every} ms", path.display()),
+    };
+    line("snapshots", place);
     line("http", config.http.listen.to_string());
     text
 }

@@ -11,6 +11,7 @@ use super::errors::{Mistake, Origin};
 use super::layers::{self, Merged};
 use super::properties::{Properties, is_property_name, owned_property, secret_of};
 use super::raw::{LogFormat, LogLevel, Partitioner, RawConfig, RawEngine, RawKafka, RawTopics};
+use super::snapshots::SnapshotsConfig;
 use crate::domain::event::Topic;
 use crate::domain::policy::Policy;
 use crate::domain::time::{BoundaryLength, RecordTime};
@@ -22,6 +23,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// The processing.
     pub engine: EngineConfig,
+    /// Where the state is kept.
+    pub snapshots: SnapshotsConfig,
     /// Where HTTP listens.
     pub http: HttpConfig,
     /// What is logged.
@@ -66,6 +69,8 @@ pub struct TopicNames {
     pub dead_letters: String,
     /// Progress and decisions.
     pub progress: String,
+    /// Snapshots, compacted.
+    pub snapshots: String,
 }
 
 impl TopicNames {
@@ -220,6 +225,7 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
     Config {
         engine: engine(&raw.engine, checker),
         kafka: kafka(raw.kafka, checker),
+        snapshots: super::snapshots::snapshots(&raw.snapshots, checker),
         http: HttpConfig { listen },
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
@@ -345,6 +351,7 @@ fn topics(raw: RawTopics, checker: &mut Checker<'_>) -> TopicNames {
         ("status", &raw.status),
         ("dead_letters", &raw.dead_letters),
         ("progress", &raw.progress),
+        ("snapshots", &raw.snapshots),
     ];
     for (index, (role, topic)) in names.iter().enumerate() {
         let key = format!("kafka.topics.{role}");
@@ -364,6 +371,7 @@ fn topics(raw: RawTopics, checker: &mut Checker<'_>) -> TopicNames {
         status: raw.status,
         dead_letters: raw.dead_letters,
         progress: raw.progress,
+        snapshots: raw.snapshots,
     }
 }
 

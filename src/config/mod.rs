@@ -21,6 +21,7 @@ mod properties;
 mod raw;
 mod raw_policy;
 mod schemas;
+mod snapshots;
 mod tree;
 mod zone;
 
@@ -40,6 +41,7 @@ pub use policy::{policy_fingerprint, policy_text};
 pub use properties::{OWNED_PROPERTIES, OwnedProperty, Properties, Secret, owned_property};
 pub use raw::{LogFormat, LogLevel, Partitioner};
 pub use schemas::{alerts_schema, config_schema, events_schema};
+pub use snapshots::{SnapshotPlace, SnapshotsConfig};
 pub use zone::tzdb_version;
 
 use checked::Checker;

@@ -23,6 +23,8 @@ pub(super) struct RawConfig {
     pub kafka: RawKafka,
     /// The processing: threads, boundaries, limits.
     pub engine: RawEngine,
+    /// Where the state is kept so that a restart need not read everything again.
+    pub snapshots: RawSnapshots,
     /// The HTTP endpoint for metrics, probes and queries.
     pub http: RawHttp,
     /// What is logged, and how.
@@ -104,6 +106,9 @@ pub(super) struct RawTopics {
     pub dead_letters: String,
     /// Output: progress and decisions, with as many partitions as the inputs.
     pub progress: String,
+    /// Snapshots of the state, if `snapshots.store` is kafka; compacted, with as many partitions
+    /// as the inputs.
+    pub snapshots: String,
 }
 
 impl Default for RawTopics {
@@ -117,6 +122,7 @@ impl Default for RawTopics {
             status: "odr-status".to_owned(),
             dead_letters: "odr-dead-letters".to_owned(),
             progress: "odr-progress".to_owned(),
+            snapshots: "odr-snapshots".to_owned(),
         }
     }
 }
@@ -217,6 +223,27 @@ impl Partitioner {
             Self::Consistent => "consistent",
             Self::Off => "off",
         }
+    }
+}
+
+/// Where the state is kept so that a restart need not read everything again.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawSnapshots {
+    /// Where snapshots are kept: kafka (the topic `kafka.topics.snapshots`), `file:///DIRECTORY`,
+    /// or off.
+    pub store: String,
+    /// Milliseconds between two snapshots of a shard, if it moved meanwhile.
+    #[schemars(range(min = 100, max = 86_400_000))]
+    pub interval_ms: u64,
+    /// Snapshots of each shard that are kept.
+    #[schemars(range(min = 1, max = 100))]
+    pub keep: u64,
+}
+
+impl Default for RawSnapshots {
+    fn default() -> Self {
+        Self { store: "kafka".to_owned(), interval_ms: 60_000, keep: 2 }
     }
 }
 

@@ -74,9 +74,13 @@ pub(super) fn liveness(state: &HttpState, now: Instant) -> Response {
 
 /// `GET /readyz`
 pub(super) async fn readyz(State(state): State<Arc<HttpState>>) -> Response {
-    match state.metrics.health().readiness() {
-        Readiness::Ready => "ready\n".into_response(),
-        Readiness::NotReady { reason } => unavailable(&reason),
+    let health = state.metrics.health();
+    let troubles = health.troubles();
+    let degraded: String =
+        troubles.iter().map(|trouble| format!("\ndegraded: {trouble}")).collect();
+    match health.readiness() {
+        Readiness::Ready => format!("ready{degraded}\n").into_response(),
+        Readiness::NotReady { reason } => unavailable(&format!("{reason}{degraded}")),
     }
 }
 

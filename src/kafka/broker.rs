@@ -12,7 +12,7 @@ use rdkafka::consumer::Consumer;
 use tracing::{debug, info, warn};
 
 use crate::domain::event::Topic;
-use crate::domain::ids::{NextOffset, ShardNo};
+use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{
     Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, OutTopic,
     RawRecord, ReadStep, Receipt, SourceError,
@@ -200,10 +200,15 @@ impl Broker for KafkaBroker {
     fn read_progress(
         &mut self,
         shard: ShardNo,
+        from: Option<Offset>,
         max: usize,
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<ReadStep, SourceError> {
-        self.live()?.progress.read(shard, max, each)
+        self.live()?.progress.read(shard, from, max, each)
+    }
+
+    fn progress_offset(&self, shard: ShardNo) -> Option<Offset> {
+        self.sink.progress_offset(shard)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<Receipt, CommitError> {

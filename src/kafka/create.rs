@@ -87,8 +87,10 @@ fn plan(config: &KafkaConfig, layout: TopicLayout) -> Vec<TopicPlan> {
     let outputs = OutTopic::ALL
         .into_iter()
         .map(|topic| (config.topics.output(topic), output_settings(topic)));
+    let snapshots = config.topics.of_snapshots().map(|name| (name, snapshot_settings()));
     inputs
         .chain(outputs)
+        .chain(snapshots)
         .map(|(topic, mut settings)| {
             if layout.replication.is_some_and(|replicas| replicas >= 3) {
                 settings.push(("min.insync.replicas", "2".to_owned()));
@@ -133,9 +135,21 @@ fn output_settings(topic: OutTopic) -> Vec<(&'static str, String)> {
     settings.iter().map(|(name, value)| (static_name(name), (*value).to_owned())).collect()
 }
 
+/// Small segments and eager compaction: what a newer snapshot replaced should go soon.
+fn snapshot_settings() -> Vec<(&'static str, String)> {
+    let settings: &[(&str, &str)] = &[
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "67108864"),
+        ("segment.ms", "600000"),
+        ("min.cleanable.dirty.ratio", "0.1"),
+        ("delete.retention.ms", "60000"),
+    ];
+    settings.iter().map(|(name, value)| (static_name(name), (*value).to_owned())).collect()
+}
+
 /// The setting's name as the constant that it is.
 fn static_name(name: &str) -> &'static str {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 11] = [
         "cleanup.policy",
         "retention.ms",
         "retention.bytes",
@@ -143,6 +157,10 @@ fn static_name(name: &str) -> &'static str {
         "message.timestamp.after.max.ms",
         "max.message.bytes",
         "min.insync.replicas",
+        "segment.bytes",
+        "segment.ms",
+        "min.cleanable.dirty.ratio",
+        "delete.retention.ms",
     ];
     NAMES.into_iter().find(|one| *one == name).expect("NAMES lists every setting used here")
 }
@@ -182,10 +200,11 @@ mod tests {
 
     #[test]
     fn inputs_outlast_the_horizon_and_progress_is_kept_for_ever() {
-        let config = KafkaConfig::new("kafka:9092", "odrwatch", "host");
+        let mut config = KafkaConfig::new("kafka:9092", "odrwatch", "host");
+        config.topics.snapshots = "odr-snapshots".to_owned();
         let layout = TopicLayout { partitions: 8, replication: Some(3), horizon_days: 75 };
         let plans = plan(&config, layout);
-        assert_eq!(plans.len(), 8);
+        assert_eq!(plans.len(), 9);
         let of = |topic: &str, name: &str| {
             let plan = plans.iter().find(|plan| plan.topic == topic).unwrap();
             plan.settings.iter().find(|(one, _)| *one == name).map(|(_, value)| value.clone())
@@ -194,5 +213,8 @@ mod tests {
         assert_eq!(of("orders", "min.insync.replicas").as_deref(), Some("2"));
         assert_eq!(of("odr-progress", "retention.ms").as_deref(), Some("-1"));
         assert_eq!(of("odr-status", "cleanup.policy").as_deref(), Some("compact"));
+        assert_eq!(of("odr-snapshots", "cleanup.policy").as_deref(), Some("compact"));
+        let without = KafkaConfig::new("kafka:9092", "odrwatch", "host");
+        assert_eq!(plan(&without, layout).len(), 8);
     }
 }

@@ -32,6 +32,7 @@ mod producer;
 mod progress;
 mod replay;
 mod settings;
+mod snapshots;
 mod topics;
 
 pub use broker::KafkaBroker;
@@ -40,6 +41,7 @@ pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
 pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, check_settings, owned_property};
+pub use snapshots::{KafkaSnapshotLog, cluster_id};
 pub use topics::{TopicFact, TopicFacts, TopicProblem, TopicsError, check_topics};
 
 /// The version of the librdkafka that is linked in.

@@ -12,6 +12,7 @@
 //!
 //! Absent on purpose: the wrapper's `flush` and `commit_transaction`, which take 100 ms each.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tracing::debug;
 
 use crate::domain::event::Topic;
+use crate::domain::ids::{Offset as RecordOffset, ShardNo};
 use crate::pipeline::ports::{
     Batch, CommitError, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError,
 };
@@ -62,12 +64,20 @@ pub(super) struct Sink {
     facts: TopicFacts,
     /// Our clock minus the broker's, as last found.
     skew_ms: Option<i64>,
+    /// Where the last committed progress record of each shard is.
+    progress_at: BTreeMap<ShardNo, RecordOffset>,
 }
 
 impl Sink {
     /// Prepares; there is no producer before [`Self::reconnect`].
     pub(super) fn new(config: &KafkaConfig, facts: &TopicFacts) -> Self {
-        Self { producer: None, config: config.clone(), facts: facts.clone(), skew_ms: None }
+        Self {
+            producer: None,
+            config: config.clone(),
+            facts: facts.clone(),
+            skew_ms: None,
+            progress_at: BTreeMap::new(),
+        }
     }
 
     /// Replaces the producer. `NotReady` while the output partitions do not settle: the next call
@@ -90,6 +100,11 @@ impl Sink {
     /// Our clock minus the broker's, as the last commit or reconnect found it.
     pub(super) const fn clock_skew_ms(&self) -> Option<i64> {
         self.skew_ms
+    }
+
+    /// Where the last progress record of a shard is that was committed here.
+    pub(super) fn progress_offset(&self, shard: ShardNo) -> Option<RecordOffset> {
+        self.progress_at.get(&shard).copied()
     }
 
     /// Drops the producer; an open transaction is aborted by the next one, or times out.
@@ -132,7 +147,8 @@ impl Sink {
                 self.config.transaction_timeout_ms,
             ))),
         };
-        let receipt = transaction.run(batch, member)?;
+        let (receipt, progress_at) = transaction.run(batch, member)?;
+        self.progress_at.extend(progress_at);
         self.producer = Some(producer);
         self.skew_ms = receipt.clock_skew_ms.or(self.skew_ms);
         Ok(receipt)
@@ -206,7 +222,8 @@ struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    fn run(&self, batch: &Batch, member: &Member) -> Result<Receipt, CommitError> {
+    /// What the commit told, and where the progress records are.
+    fn run(&self, batch: &Batch, member: &Member) -> Result<(Receipt, Places), CommitError> {
         let client = self.producer.native();
         let started = monotonic();
         self.producer
@@ -220,7 +237,7 @@ impl Transaction<'_> {
         if !ffi::flush(client, self.deadline.left()) {
             return Err(restart("flush", "the records were not delivered in time"));
         }
-        let receipt = self.delivered()?;
+        let (receipt, places) = self.delivered()?;
         if let (Some(limit), Some(skew_ms)) = (batch.max_clock_skew_ms, receipt.clock_skew_ms)
             && skew_ms.saturating_abs() > limit
         {
@@ -230,7 +247,7 @@ impl Transaction<'_> {
         self.send_offsets(&batch.offsets, member)?;
         ffi::commit(client, self.deadline.left())
             .map_err(|error| self.failed("commit", error.code, &error.text))?;
-        Ok(Receipt { took: monotonic().duration_since(started), ..receipt })
+        Ok((Receipt { took: monotonic().duration_since(started), ..receipt }, places))
     }
 
     fn send(&self, record: &OutRecord) -> Result<(), CommitError> {
@@ -252,13 +269,13 @@ impl Transaction<'_> {
     }
 
     /// Whether all records were delivered, and what their reports told of the broker's clock.
-    fn delivered(&self) -> Result<Receipt, CommitError> {
+    fn delivered(&self) -> Result<(Receipt, Places), CommitError> {
         let deliveries = self.producer.deliveries(std::mem::take);
         match deliveries.failed {
-            None => Ok(Receipt {
-                clock_skew_ms: deliveries.skew.nearest_to_zero(),
-                took: Duration::ZERO,
-            }),
+            None => {
+                let clock_skew_ms = deliveries.skew.nearest_to_zero();
+                Ok((Receipt { clock_skew_ms, took: Duration::ZERO }, deliveries.progress_at))
+            }
             Some((topic, code)) => {
                 let (count, name) = (deliveries.failures, self.topics.output(topic));
                 let words = format!("{count} records were not delivered, one to {name}: {code}");
@@ -364,12 +381,17 @@ pub(super) struct Deliveries {
     skew: Skew,
     failures: u32,
     failed: Option<(OutTopic, RDKafkaErrorCode)>,
+    progress_at: Places,
 }
+
+/// Offsets of progress records by shard.
+type Places = Vec<(ShardNo, RecordOffset)>;
 
 impl Deliveries {
     /// Nothing is reported yet of what is sent from now on.
     pub(super) fn since(sent: i64) -> Self {
-        Self { sent, skew: Skew::UNKNOWN, failures: 0, failed: None }
+        let (skew, progress_at) = (Skew::UNKNOWN, Vec::new());
+        Self { sent, skew, failures: 0, failed: None, progress_at }
     }
 
     /// The first failure.
@@ -411,12 +433,17 @@ impl ProducerContext for SinkContext {
         let reported = wall_ms();
         match result {
             Ok(message) => {
-                if topic == OutTopic::Progress
-                    && let Timestamp::LogAppendTime(stamp) = message.timestamp()
-                {
-                    let mut deliveries =
-                        self.deliveries.lock().expect("no holder of this lock panics");
+                if topic != OutTopic::Progress {
+                    return;
+                }
+                let mut deliveries = self.deliveries.lock().expect("no holder of this lock panics");
+                if let Timestamp::LogAppendTime(stamp) = message.timestamp() {
                     deliveries.skew = deliveries.skew.stamped(stamp, deliveries.sent, reported);
+                }
+                if let (Ok(shard), offset @ 0..) =
+                    (u32::try_from(message.partition()), message.offset())
+                {
+                    deliveries.progress_at.push((ShardNo::new(shard), RecordOffset::new(offset)));
                 }
             }
             Err((error, _)) => {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer;
 use tracing::debug;
 
-use crate::domain::ids::{NextOffset, ShardNo};
+use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{ReadStep, SourceError};
 
 use super::client::{Deadline, Witness};
@@ -74,10 +74,12 @@ impl ProgressReader {
         shards.into_iter().try_for_each(|shard| client.forget(shard))
     }
 
-    /// Reads on in a shard's partition: at most `max` values in order.
+    /// Reads on in a shard's partition: at most `max` values in order. Reading begins at `from` if
+    /// the log still has it.
     pub(super) fn read(
         &mut self,
         shard: ShardNo,
+        from: Option<Offset>,
         max: usize,
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<ReadStep, SourceError> {
@@ -90,7 +92,9 @@ impl ProgressReader {
             return Err(refusal);
         }
         client.take_answers(&self.config.topics.progress)?;
-        let step = client.step(shard, max, &self.config.topics.progress, &mut self.tag, each);
+        let from = from.map_or(NextOffset::stated(0), |at| NextOffset::stated(at.get()));
+        let topic = &self.config.topics.progress;
+        let step = client.step((shard, from), max, topic, &mut self.tag, each);
         match step {
             Ok(ReadStep::More) => {}
             Ok(ReadStep::End) | Err(_) => client.forget(shard)?,
@@ -110,7 +114,7 @@ impl Client {
 
     fn step(
         &mut self,
-        shard: ShardNo,
+        (shard, from): (ShardNo, NextOffset),
         max: usize,
         topic: &str,
         last_tag: &mut usize,
@@ -126,7 +130,7 @@ impl Client {
                 Ok(ReadStep::More)
             }
             Some(Step::Asked { first: Some(first), stable: Some(end), .. }) => {
-                let (first, end) = (*first, *end);
+                let (first, end) = ((*first).max(from), *end);
                 if first >= end {
                     return Ok(ReadStep::End);
                 }

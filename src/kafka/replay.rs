@@ -163,7 +163,7 @@ fn read<K: Ord + Copy>(
 }
 
 /// The ends of all partitions, in their order.
-fn spans<K: Ord + Copy>(
+pub(super) fn spans<K: Ord + Copy>(
     reader: &Reader<K>,
     partitions: &[(K, &str, i32)],
 ) -> Result<Vec<Span<K>>, SourceError> {

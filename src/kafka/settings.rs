@@ -27,12 +27,19 @@ pub struct TopicNames {
     pub dead_letters: String,
     /// Progress records.
     pub progress: String,
+    /// Snapshots, where they are kept in a topic; empty where they are not.
+    pub snapshots: String,
 }
 
 impl TopicNames {
     /// The name of an input topic.
     pub fn input(&self, topic: Topic) -> &str {
         &self.inputs[topic.index()]
+    }
+
+    /// The name of the topic of snapshots, if they are kept in one.
+    pub fn of_snapshots(&self) -> impl Iterator<Item = &str> {
+        Some(self.snapshots.as_str()).filter(|name| !name.is_empty()).into_iter()
     }
 
     /// The name of an output topic.
@@ -54,6 +61,7 @@ impl Default for TopicNames {
             status: "odr-status".to_owned(),
             dead_letters: "odr-dead-letters".to_owned(),
             progress: "odr-progress".to_owned(),
+            snapshots: String::new(),
         }
     }
 }
@@ -81,6 +89,8 @@ pub struct KafkaConfig {
     pub transaction_timeout_ms: u32,
     /// How long the group waits for a silent member.
     pub session_timeout_ms: u32,
+    /// Whether snapshots are kept, wherever.
+    pub has_snapshots: bool,
     /// How often a member reports; also how soon it learns of a rebalance.
     pub heartbeat_interval_ms: u32,
 }
@@ -98,6 +108,7 @@ impl KafkaConfig {
             queue_memory_kbytes: 65_536,
             transaction_timeout_ms: 60_000,
             session_timeout_ms: 10_000,
+            has_snapshots: false,
             heartbeat_interval_ms: 500,
         }
     }
@@ -216,6 +227,21 @@ impl KafkaConfig {
             // A broker compares batches, not records, with a topic's limit.
             .set("batch.size", smallest_max_bytes.min(1_000_000).to_string())
             .set("message.max.bytes", largest_max_bytes.clamp(1_000, 1_000_000_000).to_string());
+        Ok(config)
+    }
+
+    /// The producer of snapshots: idempotent, without transactions.
+    pub(super) fn snapshot_writer(&self, max_bytes: usize) -> Result<ClientConfig, SourceError> {
+        let mut config = self.common()?;
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // What is written is packed already.
+            .set("compression.codec", "none")
+            .set("linger.ms", "0")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("batch.size", max_bytes.min(1_000_000).to_string())
+            .set("message.max.bytes", max_bytes.clamp(1_000, 1_000_000_000).to_string());
         Ok(config)
     }
 
@@ -365,6 +391,7 @@ mod tests {
         let _: BaseConsumer = config.reader(16).unwrap().create().unwrap();
         let _: BaseConsumer = config.member().unwrap().create().unwrap();
         let _: BaseProducer = config.producer(900, 2_000_000).unwrap().create().unwrap();
+        let _: BaseProducer = config.snapshot_writer(2_000_000).unwrap().create().unwrap();
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct TopicFacts {
     pub inputs: [TopicFact; 4],
     /// The outputs, in the order of [`OutTopic::ALL`].
     pub outputs: [TopicFact; 4],
+    /// The topic of snapshots, if they are kept in one.
+    pub snapshots: Option<TopicFact>,
     /// What is odd but no reason not to start.
     pub warnings: Vec<TopicProblem>,
 }
@@ -217,7 +219,7 @@ impl Cluster {
     fn look(&self, config: &KafkaConfig) -> Result<BTreeMap<String, Found>, SourceError> {
         let inputs = config.topics.inputs.iter().map(String::as_str);
         let outputs = OutTopic::ALL.into_iter().map(|topic| config.topics.output(topic));
-        let names = inputs.chain(outputs);
+        let names = inputs.chain(outputs).chain(config.topics.of_snapshots());
         names.map(|name| Ok((name.to_owned(), self.look_at(name)?))).collect()
     }
 
@@ -311,7 +313,7 @@ fn judge(
     for topic in OutTopic::ALL {
         let name = config.topics.output(topic);
         match topic {
-            OutTopic::Status => judge.only_compaction(name),
+            OutTopic::Status => judge.only_compaction(name, "standings are lost with time"),
             OutTopic::Alerts | OutTopic::DeadLetters => {
                 judge.no_compaction(name);
                 judge.timestamps(name, "CreateTime");
@@ -323,6 +325,9 @@ fn judge(
             }
         }
     }
+    for name in config.topics.of_snapshots() {
+        judge.only_compaction(name, "snapshots are lost with time, or never removed");
+    }
     judge.unreadable();
     let fact = |name: &str| found[name].fact();
     let Judge { problems, warnings, .. } = judge;
@@ -331,7 +336,8 @@ fn judge(
     }
     let inputs = Topic::ALL.map(|topic| fact(config.topics.input(topic)));
     let outputs = OutTopic::ALL.map(|topic| fact(config.topics.output(topic)));
-    Ok(TopicFacts { partitions: inputs[0].partitions, inputs, outputs, warnings })
+    let snapshots = config.topics.of_snapshots().map(fact).next();
+    Ok(TopicFacts { partitions: inputs[0].partitions, inputs, outputs, snapshots, warnings })
 }
 
 struct Judge<'a> {
@@ -367,8 +373,8 @@ impl Judge<'_> {
         let topics = &self.config.topics;
         let inputs: Vec<&str> = topics.inputs.iter().map(String::as_str).collect();
         let outputs = OutTopic::ALL.map(|topic| topics.output(topic));
-        for name in inputs.iter().chain(&outputs) {
-            if self.found[*name].partitions == 0 {
+        for name in inputs.iter().chain(&outputs).copied().chain(topics.of_snapshots()) {
+            if self.found[name].partitions == 0 {
                 self.problem(name, "it does not exist".to_owned(), CREATE.to_owned());
             }
         }
@@ -388,8 +394,8 @@ impl Judge<'_> {
                 self.problem(name, problem, cure);
             }
         }
-        for topic in [OutTopic::Alerts, OutTopic::Progress] {
-            let name = topics.output(topic);
+        let by_shard = [OutTopic::Alerts, OutTopic::Progress].map(|topic| topics.output(topic));
+        for name in by_shard.into_iter().chain(topics.of_snapshots()) {
             let has = self.found[name].partitions;
             if has > 0 && has != wanted {
                 let cure = if has < wanted {
@@ -415,11 +421,10 @@ impl Judge<'_> {
         }
     }
 
-    fn only_compaction(&mut self, topic: &str) {
+    fn only_compaction(&mut self, topic: &str, else_what: &str) {
         let Some(policy) = self.setting(topic, "cleanup.policy") else { return };
         if policy != "compact" {
-            let problem =
-                format!("its cleanup.policy is {policy}, so that standings are lost with time");
+            let problem = format!("its cleanup.policy is {policy}, so that {else_what}");
             self.problem(topic, problem, self.alter(topic, "cleanup.policy=compact"));
         }
     }

@@ -108,26 +108,7 @@ fn dead_record(record: DeadRecord, topic: &str, shard: ShardNo, max_bytes: usize
 
 fn progress_record(slot: &Slot, number: u64, identity: &Identity) -> OutRecord {
     let mut value = Vec::with_capacity(512);
-    let positions = slot.shard.positions();
-    let progress = Progress {
-        number,
-        shard: slot.number,
-        from: slot.from,
-        boundary: slot.shard.closed(),
-        boundary_length: identity.length,
-        positions: positions
-            .map(|position| Position { next: position.next, watermark: position.watermark }),
-        decisions: slot.fresh.clone(),
-        seq: slot.shard.seq(),
-        // A transaction never ends inside a boundary.
-        outputs_written: 0,
-        engine: progress::ENGINE.to_owned(),
-        policy: identity.policy.clone(),
-        owner: identity.owner.clone(),
-        snapshot: None,
-        digest: slot.shard.digest(),
-    };
-    progress::write_value(&progress, &mut value);
+    progress::write_value(&progress_of(slot, number, slot.fresh.clone(), identity), &mut value);
     OutRecord {
         topic: OutTopic::Progress,
         partition: Some(slot.number),
@@ -135,5 +116,33 @@ fn progress_record(slot: &Slot, number: u64, identity: &Identity) -> OutRecord {
         value: Some(value),
         headers: Vec::new(),
         timestamp_ms: None,
+    }
+}
+
+/// Where a slot is, with some decisions.
+pub fn progress_of(
+    slot: &Slot,
+    number: u64,
+    decisions: Vec<DecisionLine>,
+    identity: &Identity,
+) -> Progress {
+    let positions = slot.shard.positions();
+    Progress {
+        number,
+        shard: slot.number,
+        from: slot.from,
+        boundary: slot.shard.closed(),
+        boundary_length: identity.length,
+        positions: positions
+            .map(|position| Position { next: position.next, watermark: position.watermark }),
+        decisions,
+        seq: slot.shard.seq(),
+        // A transaction never ends inside a boundary.
+        outputs_written: 0,
+        engine: progress::ENGINE.to_owned(),
+        policy: identity.policy.clone(),
+        owner: identity.owner.clone(),
+        snapshot: slot.kept.filter(|kept| kept.number > 0).map(|kept| kept.number.to_string()),
+        digest: slot.shard.digest(),
     }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::domain::boundary::Position;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::shard::Shard;
-use crate::domain::time::{Boundary, RecordTime};
-use crate::wire::decision::DecisionLine;
+use crate::domain::time::{Boundary, BoundaryLength, RecordTime};
+use crate::wire::decision::{DecisionLine, IdlePartition};
 
 /// The decisions of one shard that are still to be applied.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +84,30 @@ impl Recorded {
         }
     }
 
+    /// The decisions about what lies behind some positions, as lines.
+    #[must_use]
+    pub fn behind(&self, shard: ShardNo, positions: &[Position; 4]) -> Vec<DecisionLine> {
+        let mut lines = Vec::new();
+        for topic in Topic::ALL {
+            let next = positions[topic.index()].next;
+            let from = Offset::new(next.get());
+            for (offset, record_time) in self.times[topic.index()].range(from..) {
+                let (offset, record_time) = (*offset, *record_time);
+                lines.push(DecisionLine::RecordTime {
+                    topic,
+                    partition: shard,
+                    offset,
+                    record_time,
+                });
+            }
+            for (next_offset, boundary) in &self.closings[topic.index()] {
+                let idle = IdlePartition { topic, partition: shard, next_offset: *next_offset };
+                lines.push(DecisionLine::Closing { boundary: *boundary, partitions: vec![idle] });
+            }
+        }
+        lines
+    }
+
     /// Whether no decision about a position is left.
     #[must_use]
     pub fn is_applied(&self) -> bool {
@@ -98,5 +123,25 @@ impl Recorded {
     #[must_use]
     pub fn time_of(&self, topic: Topic, offset: Offset) -> Option<RecordTime> {
         self.times[topic.index()].get(&offset).copied()
+    }
+}
+
+/// Whether a restart at some positions does without a decision: all that it is about lies before.
+#[must_use]
+pub fn is_covered(
+    decision: &DecisionLine,
+    positions: &[Position; 4],
+    length: BoundaryLength,
+) -> bool {
+    match decision {
+        DecisionLine::Closing { boundary, partitions } => partitions.iter().all(|idle| {
+            let reached = RecordTime::from_ms(boundary.ms(length));
+            positions[idle.topic.index()].watermark.is_some_and(|watermark| watermark >= reached)
+        }),
+        DecisionLine::RecordTime { topic, offset, .. } => {
+            offset.next() <= positions[topic.index()].next
+        }
+        // The state itself knows from when on it alerts.
+        DecisionLine::AlertsFrom { .. } => true,
     }
 }

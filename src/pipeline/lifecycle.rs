@@ -14,8 +14,14 @@
 //! leads back to opening, which is the only way to a state. A parked shard keeps its state only
 //! if the group still has the progress number that it had.
 
+use std::collections::VecDeque;
+
 use super::decisions::Recorded;
+use super::desk::Found;
+use super::snapshots::Search;
+use crate::domain::effects::Digest;
 use crate::domain::ids::NextOffset;
+use crate::domain::time::Boundary;
 use crate::telemetry::health::ShardState;
 use crate::wire::progress::Progress;
 
@@ -46,6 +52,16 @@ pub struct Opening {
     pub recorded: Recorded,
     /// The last progress record read so far.
     pub last: Option<Progress>,
+    /// How far the search for a snapshot is.
+    pub search: Search,
+    /// Only snapshots with smaller numbers are looked for, once one was refused here.
+    pub below: Option<u64>,
+    /// The snapshot to go on from.
+    pub found: Option<Box<Found>>,
+    /// Whether the progress topic says the same as the snapshot, once that is known.
+    pub agrees: Option<bool>,
+    /// What progress records say of the state after some boundary, oldest first.
+    pub checks: VecDeque<Check>,
     /// Whether the progress partition was read to its end.
     pub is_read: bool,
     /// Whether the slot has a state that may be gone on with.
@@ -54,11 +70,35 @@ pub struct Opening {
     pub since_ms: i64,
 }
 
+/// What a progress record says of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The record's number.
+    pub number: u64,
+    /// The last closed boundary.
+    pub boundary: Option<Boundary>,
+    /// The chained digest.
+    pub digest: Digest,
+    /// The number of the last alert.
+    pub seq: u64,
+}
+
+impl Check {
+    /// What a record says.
+    #[must_use]
+    pub const fn of(record: &Progress) -> Self {
+        let Progress { number, boundary, digest, seq, .. } = record;
+        Self { number: *number, boundary: *boundary, digest: *digest, seq: *seq }
+    }
+}
+
 /// How far a restore is.
 #[derive(Clone, Debug)]
 pub struct Restoring {
     /// Where it ends.
     pub target: Progress,
+    /// What must be found on the way, oldest first.
+    pub checks: VecDeque<Check>,
     /// Records to be read in all, at most: the distance in offsets.
     pub total: u64,
     /// When it was last logged, in ms of the monotonic clock.

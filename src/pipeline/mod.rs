@@ -1,7 +1,8 @@
 //! The engine around the core: synchronous, generic over a [`ports::Broker`].
 //!
 //! [`worker`] is the turn; [`slot`] is a shard in it, [`lifecycle`] its states, [`restore`] how it
-//! is opened, [`idle`] how silence is decided about, [`batch`] how effects become a transaction,
+//! is opened, [`snapshots`] when its state is kept and [`desk`] with whom, [`idle`] how silence is
+//! decided about, [`batch`] how effects become a transaction,
 //! [`stop`] why it ends, [`board`] what others see of it. [`replay`] is the bounded run over the
 //! same core, [`summary`] what it comes to, and [`intake`] and [`decisions`] are what both share.
 //! Absent on purpose: Kafka, HTTP, clocks and threads.
@@ -11,6 +12,7 @@ pub mod board;
 pub mod breaker;
 mod closing;
 pub mod decisions;
+pub mod desk;
 pub mod idle;
 pub mod intake;
 pub mod lifecycle;
@@ -19,6 +21,8 @@ pub mod ports;
 pub mod replay;
 pub mod restore;
 pub mod slot;
+pub mod snapshots;
 pub mod stop;
 pub mod summary;
+mod trail;
 pub mod worker;

@@ -50,6 +50,9 @@ pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLengt
         let lag_ms = if lags { now.wall_ms - closed.ms(length) } else { 0 };
         slot.metrics.set_boundary_lag_ms(lag_ms, holder);
     }
+    if let Some(kept) = slot.kept {
+        slot.metrics.set_snapshot_age_ms(now.mono_ms - kept.taken_ms);
+    }
     if now.mono_ms - slot.counted_ms < BANDS_MS {
         return;
     }

@@ -2,26 +2,29 @@
 //!
 //! The committed offsets carry the number of the progress record of the same transaction. That
 //! record says where the shard is; the inputs are read up to there with the recorded decisions and
-//! without effects, and the digests must agree. Snapshots will only shorten this: the newest one at
-//! or before the record takes the place of the beginning of the inputs.
+//! without effects, and the digests must agree at every progress record on the way. A snapshot only
+//! shortens this: the newest one at or before the record takes the place of the beginning of the
+//! inputs, once the progress record of its number says the same of its state.
 //!
 //! Invariant: a shard becomes live only from a state whose digest, positions and `seq` equal what
 //! was committed; any other state is a loud stop.
 
 use tracing::{debug, info};
 
+use super::desk::{RefusedSnapshot, Wanted};
 use super::lifecycle::{Opening, Phase, Restoring};
-use super::ports::{Broker, InputPartition, ReadStep, SourceError};
+use super::ports::{Broker, InputPartition, SourceError};
 use super::slot::{Now, Slot};
+use super::snapshots::{Kept, Search, Snapshots};
 use super::stop::Stop;
+use super::trail::{read_progress, refuse_what_differs};
 use crate::domain::effects::Effects;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Shard, ShardConfig};
+use crate::domain::time::Boundary;
+use crate::telemetry::labels::Refusal;
 use crate::wire::progress::{self, Progress};
-
-/// Progress records read in one step.
-const PROGRESS_BATCH: usize = 2000;
 
 /// How long the group's offsets and the progress topic may disagree while markers are on their
 /// way, in ms.
@@ -37,7 +40,7 @@ pub struct Opener {
 }
 
 /// Waits out what may be waited out.
-fn wait_out<T>(result: Result<T, SourceError>) -> Result<Option<T>, Stop> {
+pub(super) fn wait_out<T>(result: Result<T, SourceError>) -> Result<Option<T>, Stop> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
@@ -64,7 +67,13 @@ impl Opener {
     ///
     /// # Errors
     /// As [`Stop`] says.
-    pub fn step<B: Broker>(&self, slot: &mut Slot, broker: &mut B, now: Now) -> Result<(), Stop> {
+    pub fn step<B: Broker>(
+        &self,
+        slot: &mut Slot,
+        broker: &mut B,
+        snapshots: Option<&Snapshots>,
+        now: Now,
+    ) -> Result<(), Stop> {
         let Phase::Opening(opening) = &mut slot.phase else { return Ok(()) };
         if opening.committed.is_none() {
             let Some(committed) = wait_out(broker.committed(slot.number))? else { return Ok(()) };
@@ -75,6 +84,12 @@ impl Opener {
             return resume(slot, broker, now);
         }
         opening.is_kept = false;
+        // Where the group says how far the shard is, a snapshot saves most of the progress topic.
+        if let Some(number) = committed
+            && !self.search(opening, slot.number, snapshots, (number, now))
+        {
+            return Ok(());
+        }
         if !opening.is_read {
             let done = read_progress(opening, slot.number, broker)?;
             if !done {
@@ -82,6 +97,16 @@ impl Opener {
             }
         }
         let last = opening.last.as_ref().map(|record| record.number);
+        // If not, the progress topic says it.
+        if committed.is_none()
+            && !self.search(opening, slot.number, snapshots, (last.unwrap_or(0), now))
+        {
+            return Ok(());
+        }
+        if refuse_what_differs(opening, slot.number) {
+            slot.metrics.snapshot_refused(Refusal::Differs);
+            return Ok(());
+        }
         match (committed, last) {
             (None, None) => self.first_start(slot, broker, now),
             (committed, Some(last)) if committed.is_none_or(|number| number == last) => {
@@ -99,12 +124,42 @@ impl Opener {
         }
     }
 
+    /// Looks for the newest snapshot at or before a progress record; true once that is over.
+    fn search(
+        &self,
+        opening: &mut Opening,
+        shard: ShardNo,
+        snapshots: Option<&Snapshots>,
+        (committed, now): (u64, Now),
+    ) -> bool {
+        let Some(snapshots) = snapshots else { return true };
+        let below = opening.below.unwrap_or(u64::MAX);
+        let config = ShardConfig { shard, start: AlertingStart::Decided, ..self.shard.clone() };
+        let wanted = || Wanted { config, committed, below };
+        if !snapshots.search(&mut opening.search, wanted, now) {
+            return false;
+        }
+        if let Search::Done { found, .. } = &mut opening.search
+            && let Some(found) = found.take()
+        {
+            opening.recorded.extend(shard, &found.progress.decisions);
+            opening.found = Some(found);
+        }
+        true
+    }
+
     fn first_start<B: Broker>(
         &self,
         slot: &mut Slot,
         broker: &mut B,
         now: Now,
     ) -> Result<(), Stop> {
+        let Phase::Opening(opening) = &slot.phase else { return Ok(()) };
+        if let Search::Done { refused, .. } = &opening.search
+            && let Some(ahead) = refused.iter().find(|one| one.reason == Refusal::Ahead)
+        {
+            return Err(lost_progress(slot.number, ahead));
+        }
         let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
         let from = bounds.map(|(start, _)| start);
         slot.start_over(self.engine(slot.number, from), from, 0);
@@ -122,30 +177,48 @@ impl Opener {
     ) -> Result<(), Stop> {
         let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
         let Phase::Opening(opening) = &mut slot.phase else { return Ok(()) };
-        let recorded = std::mem::take(&mut opening.recorded);
-        let target = opening.last.take().expect("begin_restore has a last record");
+        let opening = std::mem::take(&mut **opening);
+        let target = opening.last.expect("begin_restore has a last record");
         self.check_target(&target)?;
+        let from_snapshot = opening.found;
+        let begins = match &from_snapshot {
+            Some(found) => found.shard.positions().map(|position| position.next),
+            None => target.from,
+        };
         for (topic, (start, _)) in Topic::ALL.iter().zip(bounds) {
-            let first = target.from[topic.index()];
+            let first = begins[topic.index()];
             if start > first {
-                return Err(data_gap(slot.number, *topic, first, start));
+                return Err(data_gap(slot.number, *topic, (first, start), &opening.search));
             }
         }
-        let engine = self.engine(slot.number, target.from);
+        let (engine, snapshot) = match from_snapshot {
+            Some(found) => {
+                slot.metrics.set_snapshot_bytes(found.bytes);
+                (found.shard, Some(found.progress.number))
+            }
+            None => (self.engine(slot.number, target.from), None),
+        };
         slot.start_over(engine, target.from, target.number);
-        slot.recorded = recorded;
+        slot.kept = snapshot.map(|number| {
+            let taken_ms = now.mono_ms;
+            Kept { number, taken_ms, due_ms: taken_ms }
+        });
+        slot.recorded = opening.recorded;
         if let Some(boundary) = slot.recorded.alerts_from() {
             slot.shard.start_alerting(boundary);
         }
-        begin_reading(slot, broker, target.from, now)?;
+        begin_reading(slot, broker, begins, now)?;
         let distance = |(from, to): (&NextOffset, NextOffset)| {
             u64::try_from(to.get() - from.get()).unwrap_or(0)
         };
         let ends = target.positions.iter().map(|position| position.next);
-        let total = target.from.iter().zip(ends).map(distance).sum();
-        info!(shard = %slot.number, progress = target.number, records = total, "restoring");
-        let (since_ms, logged_ms) = (now.mono_ms, now.mono_ms);
-        slot.phase = Phase::Restoring(Box::new(Restoring { target, total, logged_ms, since_ms }));
+        let total = begins.iter().zip(ends).map(distance).sum();
+        let progress = target.number;
+        info!(shard = %slot.number, progress, snapshot, records = total, "restoring");
+        let (since_ms, logged_ms, mut checks) = (now.mono_ms, now.mono_ms, opening.checks);
+        checks.retain(|check| snapshot.is_none_or(|number| check.number > number));
+        let restoring = Restoring { target, checks, total, logged_ms, since_ms };
+        slot.phase = Phase::Restoring(Box::new(restoring));
         Ok(())
     }
 
@@ -182,43 +255,6 @@ fn resume<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(), St
     begin_reading(slot, broker, positions, now)?;
     slot.phase = Phase::CatchingUp { ends: bounds.map(|(_, end)| end) };
     info!(shard = %slot.number, progress = slot.progress, "the shard came back unmoved");
-    Ok(())
-}
-
-/// Reads on in the progress partition, keeping the decisions and the last record; true at its end.
-fn read_progress<B: Broker>(
-    opening: &mut Opening,
-    shard: ShardNo,
-    broker: &mut B,
-) -> Result<bool, Stop> {
-    let mut failed = None;
-    let step = broker.read_progress(shard, PROGRESS_BATCH, &mut |value| {
-        if failed.is_none() {
-            failed = take_progress(opening, shard, value).err();
-        }
-    });
-    if let Some(problem) = failed {
-        return Err(Stop::Progress(problem));
-    }
-    opening.is_read = wait_out(step)? == Some(ReadStep::End);
-    Ok(opening.is_read)
-}
-
-/// Takes in one progress record. They must be 1, 2, 3, ...: a restore needs every decision.
-fn take_progress(opening: &mut Opening, shard: ShardNo, value: &[u8]) -> Result<(), String> {
-    let expected = opening.last.as_ref().map_or(1, |record| record.number + 1);
-    let record = progress::decode(value)
-        .map_err(|error| format!("shard {shard}, progress record {expected}: {error}"))?;
-    if record.number != expected || record.shard != shard {
-        return Err(format!(
-            "shard {shard}: the progress topic has record {} of shard {} where record {expected} \
-             should be: its beginning was lost (its retention.ms must be -1), or something else \
-             wrote to it; start a new group with new output topics",
-            record.number, record.shard
-        ));
-    }
-    opening.recorded.extend(shard, &record.decisions);
-    opening.last = Some(record);
     Ok(())
 }
 
@@ -269,6 +305,7 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
         if target.boundary.is_none_or(|last| next > last) {
             break;
         }
+        check_before(slot, next)?;
         close(slot, next, &mut effects)?;
         effects.clear();
     }
@@ -279,10 +316,12 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
         let next = target.positions[topic.index()].next;
         slot.recorded.apply(&mut slot.shard, topic, next);
     }
-    if let Some(last) = target.boundary {
-        slot.shard
-            .close_through(last, &mut effects)
-            .map_err(|reached| Stop::limit(slot.number, reached))?;
+    while let Some(next) = slot.shard.next_effect()
+        && target.boundary.is_some_and(|last| next <= last)
+    {
+        check_before(slot, next)?;
+        close(slot, next, &mut effects)?;
+        effects.clear();
     }
     check_restored(slot, &target)?;
     let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
@@ -290,16 +329,32 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     begin_reading(slot, broker, target.positions.map(|position| position.next), now)?;
     slot.phase = Phase::CatchingUp { ends: bounds.map(|(_, end)| end) };
     let (progress, records) = (target.number, slot.read);
+    slot.metrics.restored(records);
     info!(shard = %slot.number, progress, records, "restored; the digest agrees");
     Ok(())
 }
 
-fn close(
-    slot: &mut Slot,
-    boundary: crate::domain::time::Boundary,
-    effects: &mut Effects,
-) -> Result<(), Stop> {
+fn close(slot: &mut Slot, boundary: Boundary, effects: &mut Effects) -> Result<(), Stop> {
     slot.shard.close(boundary, effects).map_err(|reached| Stop::limit(slot.number, reached))
+}
+
+/// Compares the state with the progress records of boundaries before the one that closes next.
+fn check_before(slot: &mut Slot, next: Boundary) -> Result<(), Stop> {
+    let Phase::Restoring(restoring) = &mut slot.phase else { return Ok(()) };
+    let checks = &mut restoring.checks;
+    while let Some(check) = checks.pop_front_if(|check| check.boundary < Some(next)) {
+        let (digest, seq) = (slot.shard.digest(), slot.shard.seq());
+        if check.boundary == slot.shard.closed() && (digest, seq) != (check.digest, check.seq) {
+            return Err(Stop::Digest(format!(
+                "shard {}: what the inputs give up to progress record {} is not what was \
+                 committed there (digest {:032x} and {:032x}, seq {seq} and {}): the input topics \
+                 were changed below the committed offsets; restore them, or start a new group \
+                 with new output topics",
+                slot.number, check.number, digest.0, check.digest.0, check.seq
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
@@ -324,8 +379,8 @@ fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
         target.digest.0,
         slot.shard.seq(),
         target.seq,
-        slot.shard.closed().map(crate::domain::time::Boundary::number),
-        target.boundary.map(crate::domain::time::Boundary::number),
+        slot.shard.closed().map(Boundary::number),
+        target.boundary.map(Boundary::number),
     )))
 }
 
@@ -339,13 +394,34 @@ fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> St
     ))
 }
 
-fn data_gap(shard: ShardNo, topic: Topic, first: NextOffset, start: NextOffset) -> Stop {
-    Stop::Log(format!(
-        "{}-{shard}: data gap: the shard's history begins at offset {first}, and the log now \
-         begins at {start}, so offsets {first} to {} are lost to retention; without a snapshot \
-         the state cannot be restored: raise retention.ms of the inputs, and start a new group \
-         with new output topics",
+fn data_gap(
+    shard: ShardNo,
+    topic: Topic,
+    (first, start): (NextOffset, NextOffset),
+    search: &Search,
+) -> Stop {
+    let mut message = format!(
+        "{}-{shard}: data gap: the shard must be restored from offset {first} on, and the log now \
+         begins at {start}, so offsets {first} to {} are lost to retention; no snapshot reaches \
+         behind them: raise retention.ms of the inputs, and start a new group with new output \
+         topics",
         topic.as_str(),
         start.get() - 1
+    );
+    if let Search::Done { refused, .. } = search {
+        for one in refused {
+            message.push_str(&format!("; snapshot {} was refused: {}", one.number, one.words));
+        }
+    }
+    Stop::Log(message)
+}
+
+fn lost_progress(shard: ShardNo, ahead: &RefusedSnapshot) -> Stop {
+    Stop::Progress(format!(
+        "shard {shard}: there is a snapshot of this group at progress record {}, and neither \
+         offsets nor progress records of the shard: the progress topic was emptied. Nothing was \
+         started, for it would say every alert again: restore the topic, or start a new group with \
+         new output topics, or delete the shard's snapshots to begin anew in this group",
+        ahead.number
     ))
 }

@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 
 use super::breaker::Breaker;
-use super::decisions::Recorded;
+use super::decisions::{Recorded, is_covered};
 use super::idle::Quiet;
 use super::intake::{Intake, Taken};
 use super::lifecycle::Phase;
 use super::ports::{Broker, Header, InputPartition, RawRecord, SourceError};
+use super::snapshots::Kept;
 use super::stop::Stop;
 use crate::domain::effects::Effects;
 use crate::domain::event::Topic;
@@ -97,6 +98,12 @@ pub struct Slot {
     pub quiet: [Quiet; 4],
     /// Records read since the slot was opened.
     pub read: u64,
+    /// Where it stands with its snapshots; none before it may have any.
+    pub kept: Option<Kept>,
+    /// The offset of its last committed progress record, where known.
+    pub progress_at: Option<Offset>,
+    /// Committed decisions about what lies behind the closed positions.
+    open: Vec<DecisionLine>,
     /// Its metrics.
     pub metrics: ShardMetrics,
     /// The phase that the health board has; none while it has not.
@@ -134,6 +141,9 @@ impl Slot {
             has_moved: false,
             quiet: [Quiet::default(); 4],
             read: 0,
+            kept: None,
+            progress_at: None,
+            open: Vec::new(),
             metrics,
             shown: None,
             counted_ms: i64::MIN / 2,
@@ -154,6 +164,9 @@ impl Slot {
         self.has_moved = false;
         self.quiet = Default::default();
         self.read = 0;
+        self.kept = None;
+        self.progress_at = None;
+        self.open.clear();
         self.dead = Default::default();
         self.dead_bytes = 0;
         self.breakers = Default::default();
@@ -204,7 +217,11 @@ impl Slot {
     fn apply_recorded<B: Broker>(&mut self, broker: &mut B) {
         for topic in Topic::ALL {
             let read_to = self.shard.inbox().read_to(topic);
-            let position = broker.position(self.partition(topic)).unwrap_or(read_to);
+            let mut position = broker.position(self.partition(topic)).unwrap_or(read_to);
+            if let Phase::Restoring(restoring) = &self.phase {
+                // What was read behind the target is read again when live, and so are decisions.
+                position = position.min(restoring.target.positions[topic.index()].next);
+            }
             self.recorded.apply(&mut self.shard, topic, position.max(read_to));
         }
     }
@@ -375,10 +392,25 @@ impl Slot {
     }
 
     /// Forgets what is not committed after a commit made it so.
-    pub fn committed(&mut self, progress: u64) {
+    pub fn committed(&mut self, progress: u64, at: Option<Offset>) {
         self.progress = progress;
+        self.progress_at = at;
         self.effects.clear();
-        self.fresh.clear();
+        self.open.append(&mut self.fresh);
+        if !self.open.is_empty() {
+            let (positions, length) = (self.shard.positions(), self.shard.length());
+            self.open.retain(|decision| !is_covered(decision, &positions, length));
+        }
         self.has_moved = false;
+    }
+
+    /// The committed decisions that a restart at the closed positions needs.
+    #[must_use]
+    pub fn open_decisions(&self) -> Vec<DecisionLine> {
+        let (positions, length) = (self.shard.positions(), self.shard.length());
+        let mut decisions = self.recorded.behind(self.number, &positions);
+        decisions.extend_from_slice(&self.open);
+        decisions.retain(|decision| !is_covered(decision, &positions, length));
+        decisions
     }
 }

@@ -22,6 +22,7 @@ use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
 use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
+use super::desk::Desk;
 use super::idle::{self, IdleRules, Question};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
@@ -29,6 +30,7 @@ use super::observe;
 use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, SourceError};
 use super::restore::{self, Opener};
 use super::slot::{Now, ReadRules, Slot};
+use super::snapshots::Snapshots;
 use super::stop::Stop;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::ShardConfig;
@@ -99,6 +101,7 @@ pub struct Worker<B> {
     compare_clock_ms: Option<i64>,
     events: Vec<GroupEvent>,
     publisher: Publisher,
+    snapshots: Option<Snapshots>,
 }
 
 impl<B> std::fmt::Debug for Worker<B> {
@@ -157,6 +160,7 @@ impl<B: Broker> Worker<B> {
             compare_clock_ms: Some(i64::MIN),
             events: Vec::new(),
             publisher: Publisher::default(),
+            snapshots: None,
             broker,
         }
     }
@@ -164,6 +168,12 @@ impl<B: Broker> Worker<B> {
     /// Lets the worker write down on a board what others may see of its shards.
     pub fn publish_on(&mut self, board: Arc<Board>) {
         self.publisher = Publisher::on(board);
+    }
+
+    /// Lets the worker take snapshots about as often as said, in ms, and restore from them.
+    pub fn keep_snapshots(&mut self, desk: Desk, interval_ms: i64) {
+        self.metrics.snapshots.set_interval_ms(interval_ms);
+        self.snapshots = Some(Snapshots::new(desk, interval_ms));
     }
 
     /// Takes one turn; tells whether there was anything to do.
@@ -179,14 +189,21 @@ impl<B: Broker> Worker<B> {
             self.serve_group(now)?;
             self.compare_clock(now);
         }
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.take_answers(&mut self.slots, &self.metrics, &self.health, now);
+        }
         for slot in self.slots.values_mut() {
-            self.opener.step(slot, &mut self.broker, now)?;
+            self.opener.step(slot, &mut self.broker, self.snapshots.as_ref(), now)?;
         }
         self.question.take(&mut self.broker, self.slots.values_mut());
         let mut did = self.read(now)?;
         did |= self.close(now)?;
         self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
         did |= self.commit_if_due(now)?;
+        if let Some(snapshots) = &mut self.snapshots {
+            let (metrics, health) = (&self.metrics, &self.health);
+            did |= snapshots.step(&mut self.slots, &self.identity, metrics, health, now);
+        }
         self.refresh_gauges(now);
         self.publisher.publish(self.slots.values(), self.identity.length, now);
         Ok(did)
@@ -197,12 +214,15 @@ impl<B: Broker> Worker<B> {
         self.broker.wait(timeout);
     }
 
-    /// Commits what is closed and leaves the group.
+    /// Commits what is closed, takes a last snapshot of each shard, and leaves the group.
     ///
     /// # Errors
     /// A loud stop.
     pub fn shut_down(mut self, now: Now) -> Result<(), Stop> {
         let result = if self.has_uncommitted() { self.commit(now).map(|_| ()) } else { Ok(()) };
+        if let (Ok(()), Some(snapshots)) = (&result, &mut self.snapshots) {
+            snapshots.take_last(&self.slots, &self.identity);
+        }
         self.broker.close();
         result
     }
@@ -279,6 +299,9 @@ impl<B: Broker> Worker<B> {
             Err(error) => return Err(Stop::from_source(error)),
         }
         for event in events.drain(..) {
+            if let Some(snapshots) = &mut self.snapshots {
+                snapshots.forget();
+            }
             match event {
                 GroupEvent::Revoked { lost } => self.revoke(lost),
                 GroupEvent::Assigned(shards) => self.assign(&shards, now),
@@ -329,7 +352,7 @@ impl<B: Broker> Worker<B> {
         // With a slow clock every record would look as if it came from the future.
         let is_slow = self.clock_skew_ms.is_some_and(|skew| skew < -self.identity.length.ms());
         for slot in self.slots.values_mut() {
-            if is_slow && slot.phase.may_commit() {
+            if (is_slow && slot.phase.may_commit()) || holds(self.snapshots.as_ref(), slot.number) {
                 continue;
             }
             if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
@@ -365,7 +388,7 @@ impl<B: Broker> Worker<B> {
                 }
                 Phase::Opening(_) | Phase::Live | Phase::Parked => {}
             }
-            if !slot.phase.may_commit() {
+            if !slot.phase.may_commit() || holds(self.snapshots.as_ref(), slot.number) {
                 continue;
             }
             did |= close_ready(slot, self.start)?;
@@ -414,7 +437,7 @@ impl<B: Broker> Worker<B> {
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
             observe::committed(slot, &self.metrics);
             let number = slot.progress + 1;
-            slot.committed(number);
+            slot.committed(number, self.broker.progress_offset(slot.number));
         }
     }
 
@@ -461,6 +484,11 @@ impl<B: Broker> Worker<B> {
             }
         }
     }
+}
+
+/// Whether a shard must not move now, because a snapshot is being taken of it.
+fn holds(snapshots: Option<&Snapshots>, shard: ShardNo) -> bool {
+    snapshots.is_some_and(|snapshots| snapshots.holds(shard))
 }
 
 fn opening(now: Now, is_kept: bool) -> Phase {

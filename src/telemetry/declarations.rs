@@ -218,6 +218,74 @@ pub const TRANSACTION_FAILURES: Declaration = counter(
     &[Label::Stage],
     "Transactions that did not commit, by the step that failed.",
 );
+/// Snapshots kept.
+pub const SNAPSHOTS: Declaration =
+    counter("odrwatch_snapshots_total", Unit::Count, &[], "Snapshots that were stored.");
+/// Snapshots that could not be stored or looked for.
+pub const SNAPSHOT_FAILURES: Declaration = counter(
+    "odrwatch_snapshot_failures_total",
+    Unit::Count,
+    &[Label::Failure],
+    "Attempts to store or to find a snapshot that failed, by what the store said.",
+);
+/// Snapshots refused.
+pub const SNAPSHOTS_REFUSED: Declaration = counter(
+    "odrwatch_snapshots_refused_total",
+    Unit::Count,
+    &[Label::Refusal],
+    "Snapshots that a restore found and did not use, by what is wrong with them.",
+);
+/// The interval of snapshots.
+pub const SNAPSHOT_INTERVAL: Declaration = gauge(
+    "odrwatch_snapshot_interval_seconds",
+    Unit::Seconds,
+    &[],
+    "How often a snapshot of each shard is wanted; 0 where snapshots are off.",
+);
+/// The age of a shard's newest snapshot.
+pub const SNAPSHOT_AGE: Declaration = gauge(
+    "odrwatch_snapshot_age_seconds",
+    Unit::Seconds,
+    &[Label::Shard],
+    "Time since the newest snapshot of a shard was taken; since the shard opened if none was.",
+);
+/// The size of a shard's newest snapshot.
+pub const SNAPSHOT_BYTES: Declaration = gauge(
+    "odrwatch_snapshot_bytes",
+    Unit::Bytes,
+    &[Label::Shard],
+    "Size of the newest snapshot of a shard that this process stored or restored; 0 if none.",
+);
+/// How long snapshots hold shards up.
+pub const SNAPSHOT_PAUSE: Declaration = Declaration {
+    name: "odrwatch_snapshot_pause_seconds",
+    kind: MetricKind::Histogram,
+    unit: Unit::Seconds,
+    labels: &[],
+    help: "How long a shard closed no boundary because its state was being copied.",
+};
+/// How long snapshots take to store.
+pub const SNAPSHOT_DURATION: Declaration = Declaration {
+    name: "odrwatch_snapshot_duration_seconds",
+    kind: MetricKind::Histogram,
+    unit: Unit::Seconds,
+    labels: &[],
+    help: "Duration of packing and storing a snapshot, beside the worker.",
+};
+/// Records read by restores.
+pub const RESTORED_RECORDS: Declaration = counter(
+    "odrwatch_restored_records_total",
+    Unit::Count,
+    &[],
+    "Input records that restores read again, after a snapshot or from the beginning.",
+);
+/// Degraded.
+pub const DEGRADED: Declaration = gauge(
+    "odrwatch_degraded",
+    Unit::Flag,
+    &[],
+    "Whether /readyz names something that is not well although the service does its job.",
+);
 /// Clock skew.
 pub const CLOCK_SKEW: Declaration = gauge(
     "odrwatch_clock_skew_seconds",
@@ -273,7 +341,7 @@ pub const PROCESS_START: Declaration = gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub const ALL: [Declaration; 30] = [
+pub const ALL: [Declaration; 40] = [
     RECORDS,
     DEAD_LETTERS,
     BOUNDARIES,
@@ -293,9 +361,19 @@ pub const ALL: [Declaration; 30] = [
     RESTORE_PROGRESS,
     TRANSACTION_DURATION,
     TRANSACTION_FAILURES,
+    SNAPSHOTS,
+    SNAPSHOT_FAILURES,
+    SNAPSHOTS_REFUSED,
+    SNAPSHOT_INTERVAL,
+    SNAPSHOT_AGE,
+    SNAPSHOT_BYTES,
+    SNAPSHOT_PAUSE,
+    SNAPSHOT_DURATION,
+    RESTORED_RECORDS,
     CLOCK_SKEW,
     WORKERS,
     READY,
+    DEGRADED,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_OPEN_FDS,

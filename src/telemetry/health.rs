@@ -155,6 +155,7 @@ struct Board {
     workers: Vec<WorkerState>,
     shards: BTreeMap<ShardNo, (WorkerNo, ShardState)>,
     draining: bool,
+    troubles: BTreeMap<ShardNo, String>,
 }
 
 impl HealthBoard {
@@ -166,6 +167,7 @@ impl HealthBoard {
                 workers: vec![WorkerState::Joining; workers],
                 shards: BTreeMap::new(),
                 draining: false,
+                troubles: BTreeMap::new(),
             }),
             beats: (0..workers).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -211,8 +213,26 @@ impl HealthBoard {
     pub fn remove_shard(&self, worker: WorkerNo, shard: ShardNo) {
         let mut board = self.lock();
         if board.shards.get(&shard).is_some_and(|(owner, _)| *owner == worker) {
+            board.troubles.remove(&shard);
             board.shards.remove(&shard);
         }
+    }
+
+    /// Notes what is not well with a shard although it does its job; `None` once it is well again.
+    pub fn set_trouble(&self, shard: ShardNo, trouble: Option<String>) {
+        let troubles = &mut self.lock().troubles;
+        match trouble {
+            Some(trouble) => troubles.insert(shard, trouble),
+            None => troubles.remove(&shard),
+        };
+    }
+
+    /// What is not well although the service does its job, by shard.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let board = self.lock();
+        let troubles = board.troubles.iter();
+        troubles.map(|(shard, trouble)| format!("shard {shard}: {trouble}")).collect()
     }
 
     /// Notes that the process is being shut down.

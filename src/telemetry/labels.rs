@@ -151,6 +151,97 @@ impl Stage {
     }
 }
 
+/// Why a snapshot could not be stored or looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoreFailure {
+    /// No room is left.
+    Full,
+    /// The store may not be used.
+    Refused,
+    /// Anything else.
+    Failed,
+}
+
+impl StoreFailure {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Refused, Self::Failed];
+
+    /// The failure's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The failure's place in [`StoreFailure::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Full => 0,
+            Self::Refused => 1,
+            Self::Failed => 2,
+        }
+    }
+}
+
+/// Why a snapshot was not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// It is torn, cut, changed, or no snapshot.
+    Damaged,
+    /// A newer program wrote it.
+    NewerVersion,
+    /// It is of another group, cluster or shard.
+    Foreign,
+    /// It is further than what is committed.
+    Ahead,
+    /// It was computed with another policy or engine.
+    OtherPolicy,
+    /// Its state is not the one that was committed.
+    Differs,
+}
+
+impl Refusal {
+    /// All of them, in order.
+    pub const ALL: [Self; 6] = [
+        Self::Damaged,
+        Self::NewerVersion,
+        Self::Foreign,
+        Self::Ahead,
+        Self::OtherPolicy,
+        Self::Differs,
+    ];
+
+    /// The refusal's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::NewerVersion => "newer_version",
+            Self::Foreign => "foreign",
+            Self::Ahead => "ahead",
+            Self::OtherPolicy => "other_policy",
+            Self::Differs => "differs",
+        }
+    }
+
+    /// The refusal's place in [`Refusal::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Damaged => 0,
+            Self::NewerVersion => 1,
+            Self::Foreign => 2,
+            Self::Ahead => 3,
+            Self::OtherPolicy => 4,
+            Self::Differs => 5,
+        }
+    }
+}
+
 /// The labels that metrics may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
@@ -176,6 +267,10 @@ pub enum Label {
     Decision,
     /// A step of a transaction.
     Stage,
+    /// Why a snapshot could not be stored or looked for.
+    Failure,
+    /// Why a snapshot was not used.
+    Refusal,
     /// This build's version.
     Version,
     /// This build's commit.
@@ -186,7 +281,7 @@ pub enum Label {
 
 impl Label {
     /// All labels, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Topic,
         Self::Partition,
         Self::Shard,
@@ -198,6 +293,8 @@ impl Label {
         Self::Phase,
         Self::Decision,
         Self::Stage,
+        Self::Failure,
+        Self::Refusal,
         Self::Version,
         Self::Commit,
         Self::Librdkafka,
@@ -218,6 +315,8 @@ impl Label {
             Self::Phase => "phase",
             Self::Decision => "decision",
             Self::Stage => "stage",
+            Self::Failure => "failure",
+            Self::Refusal => "refusal",
             Self::Version => "version",
             Self::Commit => "commit",
             Self::Librdkafka => "librdkafka",
@@ -237,6 +336,8 @@ impl Label {
             Self::Phase => ShardPhase::ALL.map(ShardPhase::as_str).to_vec(),
             Self::Decision => DecisionKind::ALL.map(DecisionKind::as_str).to_vec(),
             Self::Stage => Stage::ALL.map(Stage::as_str).to_vec(),
+            Self::Failure => StoreFailure::ALL.map(StoreFailure::as_str).to_vec(),
+            Self::Refusal => Refusal::ALL.map(Refusal::as_str).to_vec(),
             Self::Partition | Self::Shard | Self::Version | Self::Commit | Self::Librdkafka => {
                 return None;
             }
@@ -258,6 +359,12 @@ mod tests {
         }
         for (index, stage) in Stage::ALL.into_iter().enumerate() {
             assert_eq!(stage.index(), index);
+        }
+        for (index, failure) in StoreFailure::ALL.into_iter().enumerate() {
+            assert_eq!(failure.index(), index);
+        }
+        for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal.index(), index);
         }
     }
 

@@ -18,6 +18,7 @@ use super::health::{HealthBoard, ShardState};
 use super::labels::{Band, DecisionKind, ShardPhase, Stage};
 use super::process::ProcessMetrics;
 use super::registrar::Registrar;
+use super::snapshot_metrics::SnapshotMetrics;
 use crate::domain::effects::{AlertKind, AlertState, Effects, Outcomes};
 use crate::domain::event::{DeadReason, Outcome, Topic};
 use crate::domain::ids::ShardNo;
@@ -67,6 +68,9 @@ pub struct Metrics {
     workers: IntGauge,
     ready: IntGauge,
     shards: [IntGauge; 6],
+    degraded: IntGauge,
+    /// Everything about snapshots.
+    pub snapshots: SnapshotMetrics,
     restore_remaining: IntGaugeVec,
     restore_progress: GaugeVec,
     pub(super) sums: Sums,
@@ -88,6 +92,8 @@ pub(super) struct ByShard {
     pub(super) consumer_lag: IntGaugeVec,
     pub(super) record_time_lag: GaugeVec,
     pub(super) boundary_lag: GaugeVec,
+    pub(super) snapshot_age: GaugeVec,
+    pub(super) snapshot_bytes: IntGaugeVec,
     /// How many handles each shard has: while a shard moves between two workers of a process,
     /// the new one's handle may be made before the old one's is dropped.
     pub(super) handles: Mutex<BTreeMap<ShardNo, u32>>,
@@ -128,6 +134,8 @@ impl Metrics {
             clock_skew: registrar.gauge_seconds(&declared::CLOCK_SKEW),
             workers: registrar.gauge(&declared::WORKERS),
             ready: registrar.gauge(&declared::READY),
+            degraded: registrar.gauge(&declared::DEGRADED),
+            snapshots: SnapshotMetrics::new(&registrar),
             shards: registrar.gauges(&declared::SHARDS, ShardPhase::ALL.map(ShardPhase::as_str)),
             restore_remaining: registrar.gauge_family(&declared::RESTORE_REMAINING),
             restore_progress: registrar.gauge_seconds_family(&declared::RESTORE_PROGRESS),
@@ -228,6 +236,7 @@ impl Metrics {
         }
         self.workers.set(whole(self.health.running_workers()));
         self.ready.set(i64::from(self.health.readiness().is_ready()));
+        self.degraded.set(i64::from(!self.health.troubles().is_empty()));
     }
 }
 
@@ -251,6 +260,8 @@ impl ByShard {
             consumer_lag: registrar.gauge_family(&declared::CONSUMER_LAG),
             record_time_lag: registrar.gauge_seconds_family(&declared::RECORD_TIME_LAG),
             boundary_lag: registrar.gauge_seconds_family(&declared::BOUNDARY_LAG),
+            snapshot_age: registrar.gauge_seconds_family(&declared::SNAPSHOT_AGE),
+            snapshot_bytes: registrar.gauge_family(&declared::SNAPSHOT_BYTES),
             handles: Mutex::new(BTreeMap::new()),
         }
     }

@@ -17,6 +17,7 @@ pub mod process;
 pub mod progress;
 mod registrar;
 pub mod shard_metrics;
+pub mod snapshot_metrics;
 
 pub use health::{HealthBoard, Readiness, ShardState, WorkerNo, WorkerState};
 pub use labels::{Band, DecisionKind, ShardPhase, Stage};

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use prometheus::{Gauge, IntGauge};
 
+use super::labels::Refusal;
 use super::metrics::{Metrics, Sums, seconds, whole};
 use crate::domain::event::Topic;
 use crate::domain::ids::ShardNo;
@@ -36,6 +37,8 @@ pub struct ShardMetrics {
     consumer_lag: [IntGauge; 4],
     record_time_lag: [Gauge; 4],
     boundary_lag: [Gauge; 4],
+    snapshot_age: Gauge,
+    snapshot_bytes: IntGauge,
 }
 
 impl ShardMetrics {
@@ -57,6 +60,8 @@ impl ShardMetrics {
                 .map(|topic| families.record_time_lag.with_label_values(&[topic, &number])),
             boundary_lag: by_topic
                 .map(|topic| families.boundary_lag.with_label_values(&[&number, topic])),
+            snapshot_age: families.snapshot_age.with_label_values(&[&number]),
+            snapshot_bytes: families.snapshot_bytes.with_label_values(&[&number]),
         }
     }
 
@@ -78,6 +83,26 @@ impl ShardMetrics {
         }
     }
 
+    /// Sets how old the newest snapshot is.
+    pub fn set_snapshot_age_ms(&self, age_ms: i64) {
+        self.snapshot_age.set(seconds(age_ms));
+    }
+
+    /// Sets the size of the newest snapshot.
+    pub fn set_snapshot_bytes(&self, bytes: u64) {
+        self.snapshot_bytes.set(whole(bytes));
+    }
+
+    /// Counts a snapshot of the shard that was found and not used.
+    pub fn snapshot_refused(&self, reason: Refusal) {
+        self.metrics.snapshots.refused(reason);
+    }
+
+    /// Counts records that the shard's restore read.
+    pub fn restored(&self, records: u64) {
+        self.metrics.snapshots.restored(records);
+    }
+
     /// Sets what the shard holds.
     pub fn set_held(&mut self, held: Held) {
         self.metrics.sums.replace(&self.held, &held);
@@ -97,6 +122,8 @@ impl Drop for ShardMetrics {
         }
         handles.remove(&self.shard);
         let number = self.shard.to_string();
+        let _ = families.snapshot_age.remove_label_values(&[&number]);
+        let _ = families.snapshot_bytes.remove_label_values(&[&number]);
         for topic in Topic::ALL.map(Topic::as_str) {
             // Removing fails only for a series that is not there, which is what is wanted.
             let _ = families.consumer_lag.remove_label_values(&[topic, &number]);

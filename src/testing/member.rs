@@ -15,7 +15,7 @@ use super::group::{MemberId, Standing};
 use super::log::StoredRecord;
 use super::state::{ClusterConfig, Committer, LogName, State};
 use crate::domain::event::Topic;
-use crate::domain::ids::{NextOffset, ShardNo};
+use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{
     Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, OutTopic,
     RawRecord, ReadStep, Receipt, SourceError,
@@ -54,6 +54,7 @@ pub struct MemoryBroker {
     readers: BTreeMap<InputPartition, Reader>,
     question: Option<Question>,
     progress: BTreeMap<ShardNo, (i64, i64)>,
+    written: BTreeMap<ShardNo, Offset>,
     needs_reconnect: bool,
     closed: bool,
     clock_ms: Option<i64>,
@@ -81,6 +82,7 @@ impl MemoryBroker {
             readers: BTreeMap::new(),
             question: None,
             progress: BTreeMap::new(),
+            written: BTreeMap::new(),
             needs_reconnect: false,
             closed: false,
             clock_ms: None,
@@ -329,6 +331,7 @@ impl Broker for MemoryBroker {
     fn read_progress(
         &mut self,
         shard: ShardNo,
+        from: Option<Offset>,
         max: usize,
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<ReadStep, SourceError> {
@@ -337,8 +340,8 @@ impl Broker for MemoryBroker {
             return Err(SourceError::Unavailable(STOPPED.to_owned()));
         }
         let log = state.log(LogName::Output(OutTopic::Progress, shard));
-        let (next, end) =
-            *self.progress.entry(shard).or_insert_with(|| (log.start(), log.stable()));
+        let first = from.map_or(0, Offset::get).max(log.start());
+        let (next, end) = *self.progress.entry(shard).or_insert((first, log.stable()));
         let slice = log.read_committed(next.max(log.start()), max);
         drop(state);
         // What was committed behind the end of the beginning belongs to the next reading.
@@ -374,7 +377,19 @@ impl Broker for MemoryBroker {
             state.commit(by, batch)
         });
         self.needs_reconnect = result.is_err();
+        if result.is_ok() {
+            let state = self.cluster.lock();
+            for of in &batch.offsets {
+                let log = state.log(LogName::Output(OutTopic::Progress, of.shard));
+                // The last one that is visible; behind it stands its control record.
+                self.written.insert(of.shard, Offset::new(log.stable() - 2));
+            }
+        }
         result
+    }
+
+    fn progress_offset(&self, shard: ShardNo) -> Option<Offset> {
+        self.written.get(&shard).copied()
     }
 
     fn reconnect(&mut self) -> Result<(), SourceError> {

@@ -14,13 +14,15 @@
 //! times out when the driver says so.
 //!
 //! Reading order: `log` (one partition), `group` (the coordinator's state machine), `state`
-//! (transactions over both), `cluster` (the driver's handle), `member` (the worker's).
+//! (transactions over both), `cluster` (the driver's handle), `member` (the worker's). Apart from
+//! them, `store` is a store of snapshots.
 
 mod cluster;
 mod group;
 mod log;
 mod member;
 mod state;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -28,3 +30,4 @@ pub use cluster::Cluster;
 pub use log::{NewRecord, StoredRecord, TransactionEnd, TransactionNo};
 pub use member::MemoryBroker;
 pub use state::{ClusterConfig, CommitFault, LogName};
+pub use store::{MemoryStore, StoreFault};

@@ -380,7 +380,7 @@ fn progress_is_read_in_steps_up_to_the_end_that_was_stable_at_the_beginning() {
     let shard = ShardNo::new(0);
     let mut step = |broker: &mut MemoryBroker| {
         let mut each = |value: &[u8]| seen.push(String::from_utf8(value.to_vec()).unwrap());
-        broker.read_progress(shard, 1, &mut each).unwrap()
+        broker.read_progress(shard, None, 1, &mut each).unwrap()
     };
     assert_eq!(step(&mut broker), ReadStep::More);
     broker.commit(&batch(0, 3, 3)).unwrap();

@@ -22,7 +22,7 @@ fn topics_are_created_and_checked_and_replayed_up_to_their_ends() {
 
     let nothing = run_with(&["topics", "check"]);
     assert_eq!(nothing.code, 78, "{}", nothing.err);
-    for topic in ["orders", "feedback", "claims", "chargebacks", "odr-alerts", "odr-progress"] {
+    for topic in ["orders", "feedback", "claims", "chargebacks", "odr-alerts", "odr-snapshots"] {
         assert!(nothing.err.contains(&format!("\n  {topic}: ")), "{topic} in {}", nothing.err);
     }
     assert_eq!(run_with(&["validate"]).code, 78);
@@ -31,11 +31,11 @@ fn topics_are_created_and_checked_and_replayed_up_to_their_ends() {
     let create = ["topics", "create", "--partitions", "1"];
     let count = |text: &str, part: &str| text.matches(part).count();
     let planned = run_with(&[&create[..], &["--dry-run"]].concat());
-    assert_eq!((planned.code, count(&planned.out, "would be created")), (0, 8), "{}", planned.out);
+    assert_eq!((planned.code, count(&planned.out, "would be created")), (0, 9), "{}", planned.out);
     let created = run_with(&create);
-    assert_eq!((created.code, count(&created.out, " created ")), (0, 8), "{}", created.out);
+    assert_eq!((created.code, count(&created.out, " created ")), (0, 9), "{}", created.out);
     let again = run_with(&create);
-    assert_eq!((again.code, count(&again.out, "is there")), (0, 8), "{}", again.out);
+    assert_eq!((again.code, count(&again.out, "is there")), (0, 9), "{}", again.out);
     let checked = run_with(&["topics", "check"]);
     assert_eq!(checked.code, 0, "{}", checked.err);
     assert!(checked.out.starts_with("The topics are right; the inputs have 1 partition each."));

@@ -73,7 +73,10 @@ impl Fleet {
                 let shard = ShardNo::new(partition);
                 let log = LogName::Input(InputPartition { topic, shard });
                 let (records, _) = self.cluster.tail(log, NextOffset::stated(0), usize::MAX);
-                for record in records {
+                let dropped =
+                    self.dropped.iter().filter(|(of, from, _)| (*of, *from) == (topic, partition));
+                let dropped = dropped.map(|(_, _, record)| record.clone());
+                for record in dropped.chain(records) {
                     let (offset, value) = (record.offset, record.value.as_deref());
                     replay.push(topic, shard, offset, record.timestamp_ms, value).unwrap();
                 }
@@ -125,7 +128,11 @@ impl Fleet {
                 let offset = Offset::new(header("offset").parse().unwrap());
                 let log = LogName::Input(InputPartition { topic, shard });
                 let at = NextOffset::stated(offset.get());
-                let (original, _) = self.cluster.tail(log, at, 1);
+                let (mut original, _) = self.cluster.tail(log, at, 1);
+                let dropped = self.dropped.iter().find(|(of, from, one)| {
+                    (*of, *from, one.offset) == (topic, shard.get(), offset)
+                });
+                original.splice(..0, dropped.map(|(_, _, one)| one.clone()));
                 assert_eq!(original[0].key, record.key);
                 assert_eq!(original[0].timestamp_ms, record.timestamp_ms);
                 assert!(record.headers.starts_with(&original[0].headers));

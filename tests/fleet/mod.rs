@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod check;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +15,19 @@ use odrwatch::domain::ids::ShardNo;
 use odrwatch::domain::policy::Policy;
 use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
+use odrwatch::pipeline::desk::desk;
+use odrwatch::pipeline::ports::InputPartition;
 use odrwatch::pipeline::slot::Now;
 use odrwatch::pipeline::worker::{StartRule, Worker, WorkerConfig};
 use odrwatch::sim::hostile::{Hostile, HostileConfig, HostileRecord};
 use odrwatch::sim::random::Random;
+use odrwatch::snapshot::keeper::{Keeper, KeeperConfig};
 use odrwatch::telemetry::health::{HealthBoard, WorkerNo};
 use odrwatch::telemetry::metrics::{BuildInfo, Metrics};
-use odrwatch::testing::{Cluster, ClusterConfig, MemoryBroker, NewRecord, TransactionEnd};
+use odrwatch::testing::{
+    Cluster, ClusterConfig, LogName, MemoryBroker, MemoryStore, NewRecord, StoredRecord,
+    TransactionEnd,
+};
 use odrwatch::wire::input;
 
 /// The instant at which the fleet's clock starts: later than all hostile records.
@@ -34,11 +41,22 @@ pub struct FleetConfig {
     pub seed: u64,
     pub partitions: u32,
     pub start: StartRule,
+    /// How often snapshots are taken; `None` for never.
+    pub snapshot_ms: Option<i64>,
 }
 
 impl FleetConfig {
     pub fn new(seed: u64) -> Self {
-        Self { seed, partitions: 2, start: StartRule::Earliest }
+        Self { seed, partitions: 2, start: StartRule::Earliest, snapshot_ms: None }
+    }
+}
+
+fn keeper_config() -> KeeperConfig {
+    KeeperConfig {
+        group: "fleet".to_owned(),
+        cluster: "memory".to_owned(),
+        policy: "test".to_owned(),
+        keep: 2,
     }
 }
 
@@ -47,6 +65,11 @@ pub struct Fleet {
     config: FleetConfig,
     workers: BTreeMap<(String, u32), Worker<MemoryBroker>>,
     health: BTreeMap<(String, u32), Arc<HealthBoard>>,
+    metrics: BTreeMap<(String, u32), Arc<Metrics>>,
+    keepers: BTreeMap<(String, u32), Keeper<MemoryStore>>,
+    pub store: MemoryStore,
+    /// What retention dropped of the inputs, for the check.
+    dropped: Vec<(Topic, u32, Arc<StoredRecord>)>,
     waiting: Vec<(Topic, u32, HostileRecord)>,
     random: Random,
     now: Now,
@@ -83,8 +106,20 @@ impl Fleet {
         let cluster = Cluster::new(ClusterConfig::new(config.partitions));
         cluster.set_clock_ms(START_MS);
         let now = Now { wall_ms: START_MS, mono_ms: 0 };
-        let (workers, health) = (BTreeMap::new(), BTreeMap::new());
-        Self { cluster, config, workers, health, waiting, random, now, skew_ms: 0 }
+        Self {
+            cluster,
+            config,
+            workers: BTreeMap::new(),
+            health: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            keepers: BTreeMap::new(),
+            store: MemoryStore::new(),
+            dropped: Vec::new(),
+            waiting,
+            random,
+            now,
+            skew_ms: 0,
+        }
     }
 
     pub fn join(&mut self, instance: &str, worker: u32) {
@@ -92,9 +127,47 @@ impl Fleet {
         let health = Arc::new(HealthBoard::new(1));
         let metrics = Arc::new(Metrics::new(BuildInfo::of_this_build("none"), Arc::clone(&health)));
         let worker_config = self.worker_config();
-        let joined = Worker::new(broker, worker_config, metrics, Arc::clone(&health));
-        self.workers.insert((instance.to_owned(), worker), joined);
-        self.health.insert((instance.to_owned(), worker), health);
+        let (board, counted) = (Arc::clone(&health), Arc::clone(&metrics));
+        let mut joined = Worker::new(broker, worker_config, counted, board);
+        let name = (instance.to_owned(), worker);
+        if let Some(interval_ms) = self.config.snapshot_ms {
+            let (desk, side) = desk();
+            joined.keep_snapshots(desk, interval_ms);
+            let keeper = Keeper::new(side, self.store.clone(), keeper_config());
+            self.keepers.insert(name.clone(), keeper);
+        }
+        self.workers.insert(name.clone(), joined);
+        self.health.insert(name.clone(), health);
+        self.metrics.insert(name, metrics);
+    }
+
+    /// The value of a metric of a worker, by its name and labels, in whole numbers.
+    pub fn metric(&self, instance: &str, worker: u32, series: &str) -> u64 {
+        let text = self.metrics[&(instance.to_owned(), worker)].render();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value: f64 = line.unwrap_or_else(|| panic!("no {series}")).parse().unwrap();
+        format!("{value:.0}").parse().unwrap()
+    }
+
+    /// What is not well with a worker although it does its job.
+    pub fn troubles(&self, instance: &str, worker: u32) -> Vec<String> {
+        self.health[&(instance.to_owned(), worker)].troubles()
+    }
+
+    /// Drops all records of the inputs that the group has committed, as retention would.
+    pub fn drop_committed_inputs(&mut self) {
+        for partition in 0..self.config.partitions {
+            let Some(committed) = self.cluster.committed(partition) else { continue };
+            for topic in Topic::ALL {
+                let shard = ShardNo::new(partition);
+                let log = LogName::Input(InputPartition { topic, shard });
+                let before = committed.next[topic.index()];
+                let (records, _) = self.cluster.tail(log, NextOffset::stated(0), usize::MAX);
+                let gone = records.into_iter().filter(|record| record.offset.next() <= before);
+                self.dropped.extend(gone.map(|record| (topic, partition, record)));
+                self.cluster.delete_records(log, before);
+            }
+        }
     }
 
     /// What a worker shows of itself: the shards that it has, and whether it is ready.
@@ -120,7 +193,7 @@ impl Fleet {
         }
     }
 
-    fn shard_config(&self) -> ShardConfig {
+    pub fn shard_config(&self) -> ShardConfig {
         ShardConfig {
             shard: ShardNo::new(0),
             policy: Policy::default(),
@@ -136,7 +209,9 @@ impl Fleet {
 
     /// Drops a worker without a word; the group does not know.
     pub fn crash(&mut self, instance: &str, worker: u32) {
-        self.workers.remove(&(instance.to_owned(), worker)).unwrap();
+        let name = (instance.to_owned(), worker);
+        self.workers.remove(&name).unwrap();
+        self.keepers.remove(&name);
     }
 
     /// Takes a worker aside, as a process that is suspended.
@@ -150,8 +225,12 @@ impl Fleet {
 
     /// Stops a worker cleanly.
     pub fn leave(&mut self, instance: &str, worker: u32) {
-        let left = self.workers.remove(&(instance.to_owned(), worker)).unwrap();
+        let name = (instance.to_owned(), worker);
+        let left = self.workers.remove(&name).unwrap();
         left.shut_down(self.now).unwrap();
+        if let Some(mut keeper) = self.keepers.remove(&name) {
+            keeper.serve_waiting();
+        }
     }
 
     /// Produces a random part of what is left of the hostile log.
@@ -221,6 +300,28 @@ impl Fleet {
             worker.broker_mut().set_clock_ms(self.now.wall_ms);
             worker.turn(self.now).unwrap();
         }
+        for keeper in self.keepers.values_mut() {
+            keeper.serve_waiting();
+        }
+    }
+
+    /// Runs until a worker stops loudly, and tells why.
+    pub fn run_until_stop(&mut self, instance: &str, worker: u32) -> String {
+        let name = (instance.to_owned(), worker);
+        for _ in 0..50_000 {
+            self.now.wall_ms += TURN_MS;
+            self.now.mono_ms += TURN_MS;
+            self.cluster.set_clock_ms(self.now.wall_ms);
+            let stopping = self.workers.get_mut(&name).unwrap();
+            stopping.broker_mut().set_clock_ms(self.now.wall_ms);
+            if let Err(stop) = stopping.turn(self.now) {
+                return stop.to_string();
+            }
+            if let Some(keeper) = self.keepers.get_mut(&name) {
+                keeper.serve_waiting();
+            }
+        }
+        panic!("it does not stop");
     }
 
     pub fn now_ms(&self) -> i64 {

@@ -190,7 +190,7 @@ pub fn read_progress(worker: &mut KafkaBroker, shard: u32) -> Vec<String> {
     let deadline = Deadline::of_step();
     loop {
         worker.poll_group(&mut Vec::new()).unwrap();
-        let step = worker.read_progress(ShardNo::new(shard), 10, &mut |value| {
+        let step = worker.read_progress(ShardNo::new(shard), None, 10, &mut |value| {
             values.push(String::from_utf8(value.to_vec()).unwrap());
         });
         match step.unwrap() {

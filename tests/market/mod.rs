@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod image;
 mod policies;
 
 use odrwatch::domain::effects::Effects;

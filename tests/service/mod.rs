@@ -14,6 +14,7 @@ mod feed;
 mod members;
 mod probe;
 mod silence;
+mod snapshots;
 mod stage;
 mod starts;
 

@@ -122,6 +122,11 @@ impl Stage {
         format!("{}-{}", self.name, topic.as_str())
     }
 
+    /// The topic of snapshots.
+    pub fn snapshots(&self) -> String {
+        format!("{}-snapshots", self.name)
+    }
+
     fn kafka(&self) -> KafkaConfig {
         let mut config = KafkaConfig::new(&self.bootstrap(), self.name, "none");
         config.topics = TopicNames {
@@ -130,6 +135,7 @@ impl Stage {
             status: self.output(OutTopic::Status),
             dead_letters: self.output(OutTopic::DeadLetters),
             progress: self.output(OutTopic::Progress),
+            snapshots: self.snapshots(),
         };
         config
     }
@@ -146,6 +152,9 @@ impl Stage {
             "engine.alerts_from=earliest".to_owned(),
             // Half of what the tests write may be bad.
             "engine.dead_letter_breaker_percent=0".to_owned(),
+            // Whoever wants them turns them on: most tests are about what happens without.
+            "snapshots.store=off".to_owned(),
+            format!("kafka.topics.snapshots={}", self.snapshots()),
         ];
         for topic in Topic::ALL {
             sets.push(format!("kafka.topics.{}={}", topic.as_str(), self.input(topic)));

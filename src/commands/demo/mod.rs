@@ -33,7 +33,7 @@ use super::failure::Failure;
 use super::run::{connector, service_of};
 use super::service::{self, Clock, Companion, Service};
 use super::{show, start};
-use crate::config::{AlertsFrom, Config};
+use crate::config::{AlertsFrom, Config, SnapshotPlace};
 use crate::domain::policy::Policy;
 use crate::domain::time::DAY_MS;
 use crate::kafka;
@@ -58,6 +58,8 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let clock = Clock::start();
     let began_ms = clock.now().wall_ms;
     config.engine.workers = 1;
+    // It is never restarted.
+    config.snapshots.store = SnapshotPlace::Off;
     config.engine.alerts_from = Some(AlertsFrom::Earliest);
     if let Some(bootstrap) = &args.kafka {
         config.kafka.bootstrap_servers.clone_from(bootstrap);

@@ -37,8 +37,8 @@ const FUNDED: [Option<FundedBy>; 3] = [None, Some(FundedBy::Seller), Some(Funded
 
 const FLAG: [Option<bool>; 3] = [None, Some(false), Some(true)];
 
-fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
-    let place = all.iter().position(|other| other == one).expect("the table lists every value");
+fn code<T: PartialEq + Copy>(all: &[T], one: T) -> u8 {
+    let place = all.iter().position(|other| *other == one).expect("the table lists every value");
     u8::try_from(place).expect("few values")
 }
 
@@ -47,9 +47,9 @@ fn value<T: Copy>(all: &[T], code: u8) -> Option<T> {
 }
 
 /// A fact as its kind and three numbers.
-pub(super) fn of_fact(fact: &DefectFact) -> [u8; 4] {
+pub(super) fn of_fact(fact: DefectFact) -> [u8; 4] {
     match fact {
-        DefectFact::Feedback { status, rating } => [0, code(&FEEDBACK, status), *rating, 0],
+        DefectFact::Feedback { status, rating } => [0, code(&FEEDBACK, status), rating, 0],
         DefectFact::Claim { status, funded_by, odr_impact } => {
             [1, code(&CLAIM, status), code(&FUNDED, funded_by), code(&FLAG, odr_impact)]
         }
@@ -92,7 +92,7 @@ mod tests {
                     for fourth in 0..=3 {
                         let codes = [first, second, third, fourth];
                         if let Some(fact) = to_fact(codes) {
-                            assert_eq!(of_fact(&fact), codes);
+                            assert_eq!(of_fact(fact), codes);
                             seen += 1;
                         }
                     }

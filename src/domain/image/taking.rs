@@ -270,7 +270,7 @@ impl Taking {
                 seller,
                 reference,
                 event_time_ms: defect.event_time.ms(),
-                codes: codes::of_fact(&defect.fact),
+                codes: codes::of_fact(defect.fact),
             });
         }
         1

@@ -35,12 +35,15 @@ impl Judge<'_> {
 
     /// Without snapshots a restart reads the inputs from where the shards' history began.
     pub(super) fn outlasts_its_history(&mut self, topic: &str) {
+        if self.config.has_snapshots {
+            return;
+        }
         if let Some(has) = self.found[topic].number("retention.ms")
             && has != -1
         {
             let problem = format!(
                 "it keeps records for {} days; once a shard's history is older than that, it \
-                 cannot be restarted (there are no snapshots yet)",
+                 cannot be restarted, because snapshots are off (snapshots.store)",
                 has / DAY_MS
             );
             self.warning(topic, problem, self.alter(topic, "retention.ms=-1"));
