@@ -6,7 +6,8 @@
 //! - `dashboards`: Grafana's dashboards and how they are provisioned;
 //! - `compose`: the compose file, the image and Prometheus's configuration;
 //! - `chart`: the Helm chart, as far as it can be read without Helm;
-//! - `host`: the systemd unit and the access-control entries.
+//! - `host`: the systemd unit and the access-control entries;
+//! - `live`: a Prometheus that scrapes a running demo by the shipped rules.
 //!
 //! What needs tools of others (promtool, Helm, systemd-analyze) is in `scripts/deploy/check.sh`.
 
@@ -16,8 +17,11 @@ mod chart;
 mod compose;
 mod dashboards;
 mod host;
+mod live;
 mod queries;
 mod rules;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::ffi::OsString;
 use std::fs;
