@@ -147,6 +147,7 @@ fn with_the_scripts_entries_it_is_ready_and_without_any_one_it_is_refused() {
 
     let mut nosettings = start(&address, "nosettings");
     nosettings.await_ready();
+    assert!(nosettings.log().contains("may not be read"), "{}", nosettings.log());
     nosettings.stop();
     for (n, missing) in needed.iter().enumerate() {
         let mut service = start(&address, &without(n));
