@@ -1,7 +1,7 @@
 //! What is shipped under `deploy/`, held against the code: names of metrics, labels and their
 //! values, ports, paths, keys of the configuration, topics, commands and exit codes.
 //!
-//! - `queries`: the metrics and labels that a PromQL expression names;
+//! - `queries`: the metrics and labels that a query of Prometheus names;
 //! - `rules`: alert and recording rules, their tests and their runbooks;
 //! - `dashboards`: Grafana's dashboards and how they are provisioned;
 //! - `compose`: the compose file, the image and Prometheus's configuration;

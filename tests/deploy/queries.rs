@@ -1,4 +1,4 @@
-//! The metrics, labels and values that a PromQL expression names, each held against the code.
+//! The metrics, labels and values that a query of Prometheus names, each held against the code.
 //!
 //! Invariant: whatever stands where a metric's name can stand is one. Absent on purpose: the
 //! grammar's rest, which promtool checks.
@@ -181,6 +181,6 @@ fn names_labels_and_values_that_do_not_exist_are_found() {
     assert!(wrong("odrwatch_shards{phase=~\"live|dead\"}").contains("is never dead"));
     assert!(wrong("sum by (seller) (odrwatch_accounts)").contains("has the label seller"));
     assert!(wrong("1 > 0").contains("names no metric"));
-    let right = r#"sum by (job, le) (rate(odrwatch_transaction_duration_seconds_bucket[5m]))"#;
+    let right = "sum by (job, le) (rate(odrwatch_transaction_duration_seconds_bucket[5m]))";
     assert_eq!(check(right, &none).unwrap().len(), 1);
 }

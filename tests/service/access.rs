@@ -85,8 +85,8 @@ fn start(address: &str, user: &str) -> Odrwatch {
         "http.listen=127.0.0.1:0".to_owned(),
     ];
     let file = format!(
-        "kafka:\n  properties:\n    security.protocol: sasl_plaintext\n    sasl.mechanism: PLAIN\n    \
-         sasl.username: {user}\n    sasl.password: {user}\n"
+        "kafka:\n  properties:\n    security.protocol: sasl_plaintext\n    \
+         sasl.mechanism: PLAIN\n    sasl.username: {user}\n    sasl.password: {user}\n"
     );
     Odrwatch::start_by(&sets, Some(&file))
 }

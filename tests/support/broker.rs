@@ -90,9 +90,9 @@ impl KafkaBroker {
         (Self::start_in(slot, &listener, &settings), tls)
     }
 
-    /// Starts a broker with a second listener, SASL_PLAINTEXT with PLAIN, on which these users (each
-    /// with its name as password) may do only what access control allows. Clients of the plain
-    /// listener may do everything. Returns the second listener's address too.
+    /// Starts a broker with a second listener, `SASL_PLAINTEXT` with PLAIN, on which these users
+    /// (each with its name as password) may do only what access control allows. Clients of the
+    /// plain listener may do everything. Returns the second listener's address too.
     pub fn start_guarded(users: &[String]) -> (Self, String) {
         let slot = Slot::claim();
         let port = slot.ports[2];
