@@ -69,5 +69,11 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         owner: Some(config.http.listen.to_string()),
         shard,
     };
-    Service { worker, workers: engine.workers, board: None, stop_after: None }
+    Service {
+        worker,
+        workers: engine.workers,
+        board: None,
+        stop_after: None,
+        tells_progress: true,
+    }
 }

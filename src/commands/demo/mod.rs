@@ -159,7 +159,12 @@ impl Demo<'_> {
             stage.wait_until_open();
             connect(worker)
         };
-        let service = Service { board: Some(board), ..service_of(config, PARTITIONS) };
+        // The screen tells it.
+        let service = Service {
+            board: Some(board),
+            tells_progress: false,
+            ..service_of(config, PARTITIONS)
+        };
         service::serve(&service, listener, connect, companions)
     }
 }
