@@ -81,20 +81,35 @@ oldest=$(printf '%s\n%s\n' "$wanted" "$(cut -d' ' -f2 <<<"$found")" | sort --ver
 [ "$oldest" = "$wanted" ] || fail "Rust $wanted or later is needed, found: $found"
 
 # promtool checks the metrics page in a test. Its Debian package would also start a server, so it is only unpacked.
-if [ "$MODE" = test ] && [ ! -x "$TOOLS/promtool" ]; then
+PROMTOOL=2.42
+promtool_version() { "$1" --version 2>/dev/null | sed -n 's/^promtool, version \([0-9.]*\).*/\1/p' | head -n 1; }
+# Whether a promtool runs and is not older than PROMTOOL.
+fits() {
+    local found
+    found=$(promtool_version "$1") && [ -n "$found" ] &&
+        [ "$(printf '%s\n%s\n' "$PROMTOOL" "$found" | sort --version-sort | head -n 1)" = "$PROMTOOL" ]
+}
+if [ "$MODE" = test ] && ! fits "$TOOLS/promtool"; then
     mkdir -p "$TOOLS"
-    if have promtool; then
+    by_hand="put the promtool of Prometheus $PROMTOOL or later on the PATH"
+    if have promtool && fits promtool; then
         ln -sf "$(command -v promtool)" "$TOOLS/promtool"
     else
-        have apt-get || fail "promtool is missing; put the one of Prometheus 2.42 or later on the PATH"
+        if have promtool; then
+            say "setup: the promtool on the PATH is older than $PROMTOOL: $(promtool_version promtool)"
+        fi
+        have apt-get || fail "promtool is missing; $by_hand"
         say "setup: fetching promtool (19 MB, once)"
         unpacked=$(mktemp -d "$TOOLS/promtool.XXXXXX")
         trap 'rm -rf "$unpacked"' EXIT
         # As a file of ours, not of apt's own user, which may not be able to write there.
         fetch() { (cd "$unpacked" && apt-get download --quiet=2 -o APT::Sandbox::User=root prometheus </dev/null >&2); }
         fetch || { as_root apt-get update --quiet=2 </dev/null >&2 && fetch; } ||
-            fail "promtool could not be fetched; as root: apt-get update, then again; or put promtool on the PATH"
+            fail "promtool could not be fetched; as root: apt-get update, then again; or $by_hand"
         dpkg --extract "$unpacked"/prometheus_*.deb "$unpacked"
+        rm -f "$TOOLS/promtool"
         mv "$unpacked/usr/bin/promtool" "$TOOLS/promtool"
+        fits "$TOOLS/promtool" ||
+            fail "Debian's promtool is too old here ($(promtool_version "$TOOLS/promtool")); $by_hand"
     fi
 fi
