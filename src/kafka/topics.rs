@@ -22,8 +22,8 @@ use super::settings::KafkaConfig;
 
 mod keeping;
 
-/// How long the cluster may take to answer at all.
-const REACH: Duration = Duration::from_secs(30);
+/// How long the cluster may take to answer a question.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// How long one attempt at that takes.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -194,7 +194,7 @@ impl Cluster {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| SourceError::Fatal(format!("{what}: {error}")))?;
-        let deadline = Deadline::after(REACH);
+        let deadline = Deadline::after(config.reach);
         loop {
             let found = consumer.fetch_metadata(Some(&config.topics.inputs[0]), ATTEMPT);
             while consumer.poll(Duration::ZERO).is_some() {}
@@ -234,7 +234,7 @@ impl Cluster {
         let what = format!("asking for the topic {name}");
         let metadata = self
             .consumer
-            .fetch_metadata(Some(name), REACH)
+            .fetch_metadata(Some(name), ANSWER)
             .map_err(|error| self.consumer.context().explain(wrapper_error(&error, &what)))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Ok(Found::default());
@@ -257,7 +257,7 @@ impl Cluster {
 
     fn settings_of(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, SourceError> {
         let what = format!("asking for the settings of {name}");
-        let options = AdminOptions::new().request_timeout(Some(REACH));
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
         let topic = [ResourceSpecifier::Topic(name)];
         let asked = self.admin.describe_configs(topic.iter(), &options);
         let results = self.runtime.block_on(asked).map_err(|error| wrapper_error(&error, &what))?;

@@ -73,7 +73,7 @@ pub struct WorkerConfig {
     pub topics: [String; 4],
     /// The policy's fingerprint.
     pub policy: String,
-    /// Where this process serves HTTP.
+    /// Where this process serves HTTP for others, as `host:port`.
     pub owner: Option<String>,
 }
 

@@ -163,7 +163,7 @@ impl Demo<'_> {
         let service = Service {
             board: Some(board),
             tells_progress: false,
-            ..service_of(config, PARTITIONS)
+            ..service_of(config, PARTITIONS, config.http.listen)
         };
         service::serve(&service, listener, connect, companions)
     }
