@@ -368,3 +368,23 @@ fn an_old_promtool_is_not_taken() {
     assert_eq!(set_up("2.41.9").0, Some(69));
     assert_eq!(set_up("3.5.0"), (Some(0), String::new()));
 }
+
+#[test]
+fn the_demo_without_a_jdk_runs_in_memory_and_ends_as_the_program_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let stub = |name: &str, script: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    stub("java", "echo 'openjdk version \"1.8.0_402\"' >&2");
+    let program = stub("odrwatch", "echo \"asked: $*\"; exit 75");
+    let path = std::env::vars_os().find(|(name, _)| name == "PATH").unwrap().1;
+    let path = format!("{}:{}", dir.path().display(), path.to_str().unwrap());
+    let mut command = Command::new(in_repository("scripts/demo.sh"));
+    let output = command.env("PATH", path).arg(program).args(["--seed", "3"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(75));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("No JDK 17") && said.ends_with("asked: demo --seed 3\n"), "{said}");
+}
