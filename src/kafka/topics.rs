@@ -40,6 +40,10 @@ const DEAD_LETTER_ROOM: usize = 16_384;
 /// The command that creates missing topics.
 const CREATE: &str = "odrwatch topics create";
 
+/// How long the client's events are served after an attempt. Without any time the wrapper serves
+/// one, and the lines of the client's log would hide why the broker refused us.
+const SERVE: Duration = Duration::from_millis(20);
+
 /// A day in ms.
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -197,7 +201,7 @@ impl Cluster {
         let deadline = Deadline::after(config.reach);
         loop {
             let found = consumer.fetch_metadata(Some(&config.topics.inputs[0]), ATTEMPT);
-            while consumer.poll(Duration::ZERO).is_some() {}
+            while consumer.poll(SERVE).is_some() {}
             match found {
                 Ok(_) => return Ok(Self { consumer, admin, runtime }),
                 Err(error) => {
