@@ -11,6 +11,10 @@ use super::labels::ShardPhase;
 use super::progress::Progress;
 use crate::domain::ids::ShardNo;
 
+/// How long numbers may stay as they are before that is told, in ms: workers state theirs once a
+/// second, and a rate taken between would sag.
+const STALE_MS: i64 = 2_000;
+
 /// The long work of all shards.
 #[derive(Debug)]
 pub struct ShardProgress {
@@ -25,6 +29,8 @@ struct Work {
     phase: ShardPhase,
     shards: BTreeMap<ShardNo, Part>,
     progress: Option<Progress>,
+    /// What was told last: done, total, and when.
+    told: (u64, u64, i64),
 }
 
 /// What one shard has of it, in records.
@@ -54,7 +60,7 @@ impl ShardProgress {
 
 impl Work {
     const fn new(what: &'static str, phase: ShardPhase) -> Self {
-        Self { what, phase, shards: BTreeMap::new(), progress: None }
+        Self { what, phase, shards: BTreeMap::new(), progress: None, told: (0, 0, i64::MIN / 2) }
     }
 
     fn tick(&mut self, shards: &[(ShardNo, ShardState)], now_ms: i64) {
@@ -73,7 +79,13 @@ impl Work {
                 progress.finish(done, now_ms);
             }
             self.shards.clear();
+            self.told = (0, 0, i64::MIN / 2);
         } else if total > 0 {
+            let (last_done, last_total, told_ms) = self.told;
+            if (done, total) == (last_done, last_total) && now_ms - told_ms < STALE_MS {
+                return;
+            }
+            self.told = (done, total, now_ms);
             let what = self.what;
             let new = || Progress::new(what, Some(total), now_ms);
             let progress = self.progress.get_or_insert_with(new);
@@ -166,6 +178,21 @@ mod tests {
             [ShardState::Live, ShardState::Live],
         ]);
         assert_eq!(lines, ["restoring shards (records): in progress: 60 600 10 54"]);
+    }
+
+    #[test]
+    fn a_rate_is_taken_where_the_numbers_change_and_not_between() {
+        let mut work = Work::new("restoring", ShardPhase::Restoring);
+        let rate = |work: &Work| work.progress.as_ref().and_then(Progress::per_second);
+        for step in 0..=19 {
+            // Looked at five times a second, stated once.
+            let done = u64::try_from(step / 5).unwrap() * 1_000;
+            work.tick(&board([restoring(done, 9_000 - done), ShardState::Opening]), step * 200);
+        }
+        assert_eq!(rate(&work), Some(1_000));
+        // What does not go on is told after a while.
+        work.tick(&board([restoring(3_000, 6_000), ShardState::Opening]), 6_000);
+        assert_eq!(rate(&work), Some(500));
     }
 
     #[test]
