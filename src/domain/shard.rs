@@ -292,6 +292,8 @@ impl Shard {
         let alerts_before = effects.alerts.len();
         let evaluated = self.evaluate(boundary, effects);
         self.extend_digest(boundary, merged, &evaluated, &effects.alerts[alerts_before..]);
+        // The memory serves the next boundary.
+        self.book.touched = evaluated;
         self.forget_empty_accounts(effects);
         effects.closed += 1;
         Ok(())
