@@ -4,8 +4,7 @@
 //!
 //! One test in a program of its own, for the allocator counts what every thread does.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+#![expect(clippy::unwrap_used, reason = "a failed step ends the test")]
 
 use odrwatch::domain::effects::Effects;
 use odrwatch::domain::event::{Outcome, Topic};
@@ -17,31 +16,10 @@ use odrwatch::pipeline::intake::{Intake, Taken};
 use odrwatch::wire::input::Limits as InputLimits;
 use odrwatch::wire::time::instant;
 
-/// Counts what is asked for, and hands it on.
-struct Counting;
+#[path = "support/counting.rs"]
+mod counting;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-#[expect(unsafe_code, reason = "an allocator is unsafe to write; this one only counts")]
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above; the memory came from the system's allocator.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
+use counting::{Counting, allocations};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -185,9 +163,9 @@ fn a_good_record_is_decoded_taken_in_and_closed_without_an_allocation() {
     let mut engine = Engine::new();
     engine.feed(first);
     let (held, applied) = (engine.shard.held(), engine.applied);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations();
     engine.feed(counted);
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let allocations = allocations() - before;
     // It is work that was counted: all topics, new orders and defects, and old ones that left.
     let events = u64::try_from(counted.len()).unwrap();
     assert!(events > 70_000 && engine.applied - applied > events * 9 / 10, "{}", engine.applied);
