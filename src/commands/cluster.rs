@@ -7,7 +7,7 @@ use super::exit::ExitCode;
 use super::failure::Failure;
 use super::service::failure_of_source;
 use crate::config::Config;
-use crate::kafka::{self, KafkaConfig, TopicFacts, TopicNames, TopicsError};
+use crate::kafka::{self, KafkaConfig, TopicFacts, TopicsError};
 use crate::pipeline::ports::SourceError;
 
 /// The adapter's settings.
@@ -21,13 +21,7 @@ pub fn settings(config: &Config) -> KafkaConfig {
         .iter()
         .map(|(name, value)| (name.to_owned(), value.expose().to_owned()))
         .collect();
-    to.topics = TopicNames {
-        inputs: from.topics.inputs.clone(),
-        alerts: from.topics.alerts.clone(),
-        status: from.topics.status.clone(),
-        dead_letters: from.topics.dead_letters.clone(),
-        progress: from.topics.progress.clone(),
-    };
+    to.topics = from.topics.clone();
     to.queue_memory_kbytes = from.queue_memory_kbytes;
     to.transaction_timeout_ms = ms(from.transaction_timeout);
     to.session_timeout_ms = ms(from.session_timeout);

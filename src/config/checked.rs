@@ -13,9 +13,9 @@ use super::properties::{
     Properties, PropertyCheck, Secret, is_property_name, owned_property, secret_of,
 };
 use super::raw::{LogFormat, LogLevel, Partitioner, RawConfig, RawEngine, RawKafka, RawTopics};
-use crate::domain::event::Topic;
 use crate::domain::policy::Policy;
 use crate::domain::time::{BoundaryLength, RecordTime};
+use crate::pipeline::ports::TopicNames;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,29 +53,6 @@ pub struct KafkaConfig {
     pub session_timeout: Duration,
     /// Between heartbeats (100 ms..=60 s); below `session_timeout`.
     pub heartbeat_interval: Duration,
-}
-
-/// Names of the topics, all different, each within Kafka's grammar of topic names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicNames {
-    /// The inputs, in the order of [`Topic::ALL`].
-    pub inputs: [String; 4],
-    /// Alerts.
-    pub alerts: String,
-    /// Standings, compacted.
-    pub status: String,
-    /// Dead letters.
-    pub dead_letters: String,
-    /// Progress and decisions.
-    pub progress: String,
-}
-
-impl TopicNames {
-    /// The name of an input topic.
-    #[must_use]
-    pub fn input(&self, topic: Topic) -> &str {
-        &self.inputs[topic.index()]
-    }
 }
 
 /// From when alerts are written at a first start.

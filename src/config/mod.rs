@@ -30,13 +30,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-pub use checked::{
-    AlertsFrom, Config, EngineConfig, HttpConfig, KafkaConfig, LogConfig, TopicNames,
-};
+pub use checked::{AlertsFrom, Config, EngineConfig, HttpConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
 pub use keys::{Key, Keys, Kind};
 pub use layers::VARIABLE_PREFIX;
-pub use policy::{policy_fingerprint, policy_text};
 pub use properties::{
     OWNED_PROPERTIES, OwnedProperty, Properties, PropertyCheck, PropertyMisfit, Secret,
     owned_property,

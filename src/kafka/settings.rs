@@ -14,52 +14,7 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
-use crate::domain::event::Topic;
-use crate::pipeline::ports::{OutTopic, SourceError};
-
-/// The names of all topics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicNames {
-    /// The four inputs, in the order of [`Topic::ALL`].
-    pub inputs: [String; 4],
-    /// Alerts.
-    pub alerts: String,
-    /// Standings.
-    pub status: String,
-    /// Dead letters.
-    pub dead_letters: String,
-    /// Progress records.
-    pub progress: String,
-}
-
-impl TopicNames {
-    /// The name of an input topic.
-    pub fn input(&self, topic: Topic) -> &str {
-        &self.inputs[topic.index()]
-    }
-
-    /// The name of an output topic.
-    pub fn output(&self, topic: OutTopic) -> &str {
-        match topic {
-            OutTopic::Alerts => &self.alerts,
-            OutTopic::Status => &self.status,
-            OutTopic::DeadLetters => &self.dead_letters,
-            OutTopic::Progress => &self.progress,
-        }
-    }
-}
-
-impl Default for TopicNames {
-    fn default() -> Self {
-        Self {
-            inputs: Topic::ALL.map(|topic| topic.as_str().to_owned()),
-            alerts: "odr-alerts".to_owned(),
-            status: "odr-status".to_owned(),
-            dead_letters: "odr-dead-letters".to_owned(),
-            progress: "odr-progress".to_owned(),
-        }
-    }
-}
+use crate::pipeline::ports::{SourceError, TopicNames};
 
 /// Everything the adapter is told.
 #[derive(Clone, PartialEq, Eq)]
