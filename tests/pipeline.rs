@@ -7,7 +7,10 @@ mod fleet;
 
 use fleet::{Fleet, FleetConfig};
 use odrwatch::domain::event::Topic;
+use odrwatch::domain::ids::ShardNo;
+use odrwatch::pipeline::ports::InputPartition;
 use odrwatch::pipeline::worker::StartRule;
+use odrwatch::sim::murmur2::partition_of;
 use odrwatch::testing::{CommitFault, TransactionEnd};
 
 #[test]
@@ -122,6 +125,22 @@ fn an_alert_does_not_wait_for_silent_topics() {
     fleet.run_for(7_500);
     assert_eq!(fleet.committed_alerts(), 1, "the warning of {at}");
     fleet.check();
+}
+
+#[test]
+fn a_leader_that_is_away_holds_up_no_shard_but_its_own() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 2, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    let of = |seller: &str| partition_of(seller.as_bytes(), 2);
+    let other = ["S2", "S3", "S4", "S5"].into_iter().find(|seller| of(seller) != of("S1"));
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.produce_defective_order(other.unwrap(), "302-0000001-0000002");
+    let away = InputPartition { topic: Topic::Claims, shard: ShardNo::new(of(other.unwrap())) };
+    fleet.cluster.lose_leader(away);
+    fleet.run_for(7_500);
+    assert_eq!(fleet.committed_alerts(), 1, "that of the shard whose leaders are there");
+    assert!(fleet.alert_lines().contains("\"S1\""));
 }
 
 #[test]

@@ -21,6 +21,7 @@
 //! high watermark that was stated after the abort: no transaction from before is open any more,
 //! whoever's it was. If one is, the worker must not start: readers of our outputs stand still.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -35,10 +36,11 @@ use crate::pipeline::ports::{OutTopic, SourceError};
 
 use super::client::{Deadline, Witness};
 use super::failure::{client_error, source_error, wrapper_error};
-use super::ffi::{self, End, GroupMetadata, Queue};
+use super::ffi::{self, End, GroupMetadata, OffsetsAnswer, Queue};
 use super::producer::{Deliveries, SinkContext, wall_ms};
 use super::settings::{KafkaConfig, TopicNames};
 use super::topics::TopicFacts;
+use super::trace::Place;
 
 /// How long one step of a start may take. A predecessor's open transaction takes half a second.
 const STEP: Duration = Duration::from_secs(10);
@@ -55,9 +57,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The key of the sacrificial records.
 const KEY: &str = "odrwatch.sacrifice";
 
-/// A partition of an output topic: its topic's place in [`OutTopic::ALL`], and its number.
-type Place = (usize, i32);
-
 /// A producer whose predecessor is fenced.
 pub(super) struct Producer {
     // The order of these fields is the order in which they are dropped.
@@ -66,7 +65,7 @@ pub(super) struct Producer {
     names: [CString; 4],
     /// The partitions whose last stable offset has not yet reached this high watermark.
     waiting: BTreeMap<Place, i64>,
-    tag: usize,
+    tag: Cell<usize>,
 }
 
 /// A producer that may not be used yet.
@@ -108,7 +107,8 @@ impl Producer {
             CString::new(config.topics.output(topic)).expect("it was found under this name")
         });
         let answers = Queue::new(client.client().native_client());
-        let mut producer = Self { answers, client, names, waiting: BTreeMap::new(), tag: 0 };
+        let mut producer =
+            Self { answers, client, names, waiting: BTreeMap::new(), tag: Cell::new(0) };
         producer.fence(config).map_err(|error| producer.context().witness.explain(error))?;
         producer
             .sacrifice(config, facts)
@@ -140,6 +140,11 @@ impl Producer {
     /// Does something with what the delivery reports told.
     pub(super) fn deliveries<R>(&self, with: impl FnOnce(&mut Deliveries) -> R) -> R {
         with(&mut self.context().deliveries.lock().expect("no holder of this lock panics"))
+    }
+
+    /// How many troubles with brokers the client has told of so far.
+    pub(super) fn troubles(&self) -> u64 {
+        self.context().witness.troubles()
     }
 
     fn context(&self) -> &SinkContext {
@@ -190,8 +195,7 @@ impl Producer {
         deadline: Deadline,
     ) -> Result<(), SourceError> {
         let what = "the sacrificial transaction's offsets";
-        let group = CString::new(group)
-            .map_err(|_| SourceError::Stop(format!("the group name {group:?} has a zero byte")))?;
+        let group = group_name(group)?;
         let mut offsets = TopicPartitionList::with_capacity(1);
         offsets
             .add_partition_offset(&topics.progress, 0, Offset::Offset(0))
@@ -216,12 +220,12 @@ impl Producer {
 
     fn settle(&mut self, deadline: Deadline) -> Result<(), SourceError> {
         if self.waiting.values().any(|high| *high == i64::MAX) {
-            for (place, high) in self.ask(End::High, deadline)? {
+            for (place, high) in self.ask_waiting(End::High, deadline)? {
                 self.waiting.insert(place, high);
             }
         }
         loop {
-            for (place, stable) in self.ask(End::Stable, deadline)? {
+            for (place, stable) in self.ask_waiting(End::Stable, deadline)? {
                 if self.waiting.get(&place).is_some_and(|high| stable >= *high) {
                     self.waiting.remove(&place);
                 }
@@ -250,26 +254,63 @@ impl Producer {
     }
 
     /// Asks for an end of each partition that is waited for.
-    fn ask(&mut self, end: End, deadline: Deadline) -> Result<Vec<(Place, i64)>, SourceError> {
-        self.tag += 1;
+    fn ask_waiting(&self, end: End, deadline: Deadline) -> Result<Vec<(Place, i64)>, SourceError> {
         let places: Vec<Place> = self.waiting.keys().copied().collect();
-        let list: Vec<(&CStr, i32)> = places
-            .iter()
-            .map(|(place, partition)| (self.names[*place].as_c_str(), *partition))
-            .collect();
+        self.ask(&places, end, deadline)
+    }
+
+    /// Asks for an end of some partitions, and waits for the answer.
+    pub(super) fn ask(
+        &self,
+        places: &[Place],
+        end: End,
+        deadline: Deadline,
+    ) -> Result<Vec<(Place, i64)>, SourceError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
         let timeout = deadline.left().max(PAUSE);
-        ffi::ask_offsets(self.native(), &self.answers, &list, end, self.tag, timeout);
+        let tag = self.pose(places, end, timeout);
         let what = "asking for the ends of the output partitions";
         let late = Deadline::after(timeout + PAUSE);
         let answer = loop {
             match self.answers.take_offsets(late.left()) {
-                Some(answer) if answer.tag == self.tag => break answer,
+                Some(answer) if answer.tag == tag => break answer,
                 None if late.is_over() => {
                     return Err(SourceError::NotReady(format!("{what} took too long")));
                 }
                 Some(_) | None => {}
             }
         };
+        self.stated(answer)
+    }
+
+    /// Asks for an end of some partitions; returns the tag of the answer to come.
+    pub(super) fn pose(&self, places: &[Place], end: End, timeout: Duration) -> usize {
+        let tag = self.tag.get() + 1;
+        self.tag.set(tag);
+        let list: Vec<(&CStr, i32)> = places
+            .iter()
+            .map(|(place, partition)| (self.names[*place].as_c_str(), *partition))
+            .collect();
+        ffi::ask_offsets(self.native(), &self.answers, &list, end, tag, timeout);
+        tag
+    }
+
+    /// The answer to a posed question if it has come; older ones are forgotten.
+    pub(super) fn answered(&self, tag: usize) -> Option<Result<Vec<(Place, i64)>, SourceError>> {
+        while self.answers.len() > 0 {
+            if let Some(answer) = self.answers.take_offsets(Duration::ZERO)
+                && answer.tag == tag
+            {
+                return Some(self.stated(answer));
+            }
+        }
+        None
+    }
+
+    fn stated(&self, answer: OffsetsAnswer) -> Result<Vec<(Place, i64)>, SourceError> {
+        let what = "asking for the ends of the output partitions";
         let offsets = answer.offsets.map_err(|error| client_error(&error, what))?;
         let found = offsets.into_iter().map(|(name, partition, offset)| {
             let place = self.names.iter().position(|one| one.to_bytes() == name.as_bytes());
@@ -298,4 +339,10 @@ impl Producer {
             some.join(", ")
         )
     }
+}
+
+/// A group's name as librdkafka takes it.
+pub(super) fn group_name(group: &str) -> Result<CString, SourceError> {
+    CString::new(group)
+        .map_err(|_| SourceError::Stop(format!("the group name {group:?} has a zero byte")))
 }

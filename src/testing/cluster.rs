@@ -132,6 +132,14 @@ impl Cluster {
         self.change(|state| state.stopped = false);
     }
 
+    /// Takes the leader of an input partition away: nothing is read of it, and it states no ends.
+    pub fn lose_leader(&self, partition: InputPartition) {
+        self.change(|state| {
+            state.held.insert(partition);
+            state.leaderless.insert(partition);
+        });
+    }
+
     /// Holds back fetches of an input partition: members know nothing new of it, though its
     /// leader, when asked, states the true ends.
     pub fn hold(&self, partition: InputPartition) {

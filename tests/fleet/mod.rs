@@ -113,6 +113,7 @@ impl Fleet {
             idle_after_ms: 1_000,
             max_clock_ahead_ms: 10_000,
             commit_interval_ms: 100,
+            transaction_timeout_ms: 60_000,
             breaker_percent: 0,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             policy: "test".to_owned(),
