@@ -266,6 +266,30 @@ fn a_shard_that_moved_on_while_it_was_away_starts_over() {
 }
 
 #[test]
+fn offsets_that_disagree_with_the_progress_are_waited_for_as_long_as_a_transaction_is() {
+    let shard = ShardNo::new(0);
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.feed_all();
+    fleet.run_until_quiet();
+    fleet.crash("a", 0);
+    let number = fleet.cluster.set_group_progress(shard, 1_000);
+    fleet.join("a", 0);
+    // The timeout of a transaction is a minute here; its end is waited for a little longer.
+    assert_eq!(fleet.run_until_stop(70_000), None);
+    fleet.cluster.set_group_progress(shard, number);
+    fleet.run_until_quiet();
+    fleet.check();
+
+    fleet.crash("a", 0);
+    fleet.cluster.set_group_progress(shard, 1_000);
+    fleet.join("a", 0);
+    let stop = fleet.run_until_stop(120_000).unwrap();
+    assert!(stop.contains("progress record 1000"), "{stop}");
+    assert!(stop.contains("Do not change or delete the group's offsets"), "{stop}");
+}
+
+#[test]
 fn a_slow_clock_waits_instead_of_calling_every_record_early() {
     let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
     fleet.set_skew_ms(-20_000);

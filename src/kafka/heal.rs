@@ -35,9 +35,10 @@ use tracing::{info, warn};
 use crate::pipeline::ports::{OutTopic, SourceError};
 
 use super::client::{Deadline, Witness};
+use super::deliveries::{Deliveries, SinkContext};
 use super::failure::{client_error, source_error, wrapper_error};
 use super::ffi::{self, End, GroupMetadata, OffsetsAnswer, Queue};
-use super::producer::{Deliveries, SinkContext, wall_ms};
+use super::producer::wall_ms;
 use super::settings::{KafkaConfig, TopicNames};
 use super::topics::TopicFacts;
 use super::trace::Place;
@@ -47,6 +48,9 @@ const STEP: Duration = Duration::from_secs(10);
 
 /// How long one call waits for the partitions to settle.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// After so long a producer that still waits for the partitions is replaced.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long one question about leaders may take.
 const LEADERS: Duration = Duration::from_secs(1);
@@ -65,6 +69,10 @@ pub(super) struct Producer {
     names: [CString; 4],
     /// The partitions whose last stable offset has not yet reached this high watermark.
     waiting: BTreeMap<Place, i64>,
+    /// The troubles of the client when it began.
+    troubles: u64,
+    /// Until when to wait for the partitions.
+    patience: Deadline,
     tag: Cell<usize>,
 }
 
@@ -107,8 +115,10 @@ impl Producer {
             CString::new(config.topics.output(topic)).expect("it was found under this name")
         });
         let answers = Queue::new(client.client().native_client());
-        let mut producer =
-            Self { answers, client, names, waiting: BTreeMap::new(), tag: Cell::new(0) };
+        let (waiting, tag) = (BTreeMap::new(), Cell::new(0));
+        let patience = Deadline::after(PATIENCE);
+        let mut producer = Self { answers, client, names, waiting, troubles: 0, patience, tag };
+        producer.troubles = producer.troubles();
         producer.fence(config).map_err(|error| producer.context().witness.explain(error))?;
         producer
             .sacrifice(config, facts)
@@ -125,6 +135,12 @@ impl Producer {
     /// Whether it may be used.
     pub(super) fn is_settled(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Whether it is better to begin anew than to wait on: its own abort's markers may be lost, and
+    /// a client may look for leaders where none are any more. To begin anew harms nobody.
+    pub(super) fn is_stale(&self) -> bool {
+        self.troubles() != self.troubles || self.patience.is_over()
     }
 
     /// The wrapper's producer.
@@ -333,8 +349,8 @@ impl Producer {
             })
             .collect();
         format!(
-            "an open transaction holds {} output partitions up ({}). It ends with its owner's \
-             restart or its timeout; if neither helps, see kafka-transactions.sh find-hanging",
+            "an open transaction holds {} output partitions up ({}). It ends with its timeout or \
+             with its owner's restart: start every instance of the group under its own name",
             self.waiting.len(),
             some.join(", ")
         )

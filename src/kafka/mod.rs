@@ -4,7 +4,7 @@
 //!            +- group: the member; knows what is assigned, and its generation
 //!   broker --+- consumer: reads assigned partitions from exact offsets, one queue each
 //!            +- ends, progress: questions to leaders; reading of progress partitions
-//!            +- producer (heal, redo): one transaction per batch, offsets fenced by the generation;
+//!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
 //!   topics, create, delete, replay: for the commands that have no worker
 //!   feed: the demo's synthetic records, and its view of the alerts
@@ -23,6 +23,7 @@ mod client;
 mod consumer;
 mod create;
 mod delete;
+mod deliveries;
 mod ends;
 mod failure;
 mod feed;

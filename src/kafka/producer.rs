@@ -13,15 +13,13 @@
 //!
 //! Absent on purpose: the wrapper's `flush` and `commit_transaction`, which take 100 ms each.
 
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header as Named, Message, OwnedHeaders, Timestamp};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
+use rdkafka::message::{Header as Named, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
 use crate::domain::event::Topic;
@@ -30,7 +28,8 @@ use crate::pipeline::ports::{
     Batch, CommitError, Header, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError,
 };
 
-use super::client::{Deadline, Witness, monotonic};
+use super::client::{Deadline, monotonic};
+use super::deliveries::Deliveries;
 use super::failure::{Failed, commit_error};
 use super::ffi;
 use super::group::{Member, NotOurs, partition_of};
@@ -39,7 +38,7 @@ use super::last::Last;
 use super::redo::redo;
 use super::settings::{KafkaConfig, TopicNames};
 use super::topics::{TopicFact, TopicFacts};
-use super::trace::{Place, Spans, Trace, Whole};
+use super::trace::{Spans, Trace, Whole};
 
 /// How long a refused transaction's abort may take; the next producer aborts it otherwise.
 const ABORT: Duration = Duration::from_secs(2);
@@ -86,7 +85,9 @@ impl Sink {
     /// for them.
     pub(super) fn reconnect(&mut self) -> Result<(), SourceError> {
         let unsettled = match self.producer.take() {
-            Some(producer) if !producer.is_settled() => Unsettled::from(producer),
+            Some(producer) if !producer.is_settled() && !producer.is_stale() => {
+                Unsettled::from(producer)
+            }
             usable => {
                 drop(usable);
                 self.last = None;
@@ -348,7 +349,7 @@ impl Transaction<'_> {
     /// they are.
     fn delivered(&self) -> Result<(Receipt, Spans), CommitError> {
         let deliveries = self.producer.deliveries(std::mem::take);
-        match deliveries.failed {
+        match deliveries.failed() {
             None => {
                 let clock_skew_ms = deliveries.skew.nearest_to_zero();
                 let mut written = deliveries.outputs;
@@ -434,122 +435,4 @@ pub(super) fn owned_headers<'a>(headers: impl Iterator<Item = &'a Header>) -> Op
         let all = all.unwrap_or_default();
         Some(all.insert(Named { key, value: value.as_deref() }))
     })
-}
-
-/// Our clock minus the broker's, in ms, as an interval: a record is stamped between its sending
-/// and its report, so one report says that the difference lies between two numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Skew {
-    low: i64,
-    high: i64,
-}
-
-impl Skew {
-    const UNKNOWN: Self = Self { low: i64::MIN, high: i64::MAX };
-
-    fn stamped(self, stamp: i64, sent: i64, reported: i64) -> Self {
-        Self { low: self.low.max(sent - stamp), high: self.high.min(reported - stamp) }
-    }
-
-    /// The least that the clocks differ by, so that a slow broker is not taken for a wrong clock.
-    fn nearest_to_zero(self) -> Option<i64> {
-        let (low, high) = (self.low.min(self.high), self.low.max(self.high));
-        (self != Self::UNKNOWN).then(|| 0.clamp(low, high))
-    }
-}
-
-/// What the delivery reports of one transaction told.
-#[derive(Debug)]
-pub(super) struct Deliveries {
-    /// When its records began to be sent, in ms of the clock on the wall.
-    sent: i64,
-    skew: Skew,
-    failures: u32,
-    failed: Option<(OutTopic, RDKafkaErrorCode)>,
-    /// Where the records are, those of the progress topic apart.
-    outputs: Spans,
-    progress: Spans,
-}
-
-impl Deliveries {
-    /// Nothing is reported yet of what is sent from now on.
-    pub(super) fn since(sent: i64) -> Self {
-        Self {
-            sent,
-            skew: Skew::UNKNOWN,
-            failures: 0,
-            failed: None,
-            outputs: Spans::default(),
-            progress: Spans::default(),
-        }
-    }
-
-    /// The first failure.
-    pub(super) fn failed(&self) -> Option<(OutTopic, RDKafkaErrorCode)> {
-        self.failed
-    }
-
-    /// Where the records are that are no progress records.
-    pub(super) fn outputs(&self) -> &Spans {
-        &self.outputs
-    }
-
-    /// Where the progress records are.
-    pub(super) fn progress(&self) -> &Spans {
-        &self.progress
-    }
-}
-
-impl Default for Deliveries {
-    fn default() -> Self {
-        Self::since(0)
-    }
-}
-
-/// The context of the producer. Its callbacks run on the producer's own thread.
-#[derive(Debug)]
-pub(super) struct SinkContext {
-    pub(super) witness: Witness,
-    pub(super) deliveries: Mutex<Deliveries>,
-}
-
-impl ClientContext for SinkContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.witness.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.witness.error(error, reason);
-    }
-}
-
-impl ProducerContext for SinkContext {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
-        let topic = OutTopic::ALL[place];
-        let reported = wall_ms();
-        match result {
-            Ok(message) => {
-                let mut deliveries = self.deliveries.lock().expect("no holder of this lock panics");
-                let at: Place = (place, message.partition());
-                if topic != OutTopic::Progress {
-                    deliveries.outputs.add(at, message.offset());
-                    return;
-                }
-                deliveries.progress.add(at, message.offset());
-                if let Timestamp::LogAppendTime(stamp) = message.timestamp() {
-                    deliveries.skew = deliveries.skew.stamped(stamp, deliveries.sent, reported);
-                }
-            }
-            Err((error, _)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                let mut deliveries = self.deliveries.lock().expect("no holder of this lock panics");
-                deliveries.failures += 1;
-                deliveries.failed.get_or_insert((topic, code));
-            }
-        }
-    }
 }

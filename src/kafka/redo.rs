@@ -33,10 +33,11 @@ use crate::pipeline::ports::{Header, OutTopic, RawRecord, SourceError};
 
 use super::client::{Deadline, Witness};
 use super::consumer::Reader;
+use super::deliveries::Deliveries;
 use super::failure::{client_error, source_error, wrapper_error};
 use super::ffi::{self, End, GroupMetadata, Wake};
 use super::heal::{Producer, group_name};
-use super::producer::{Deliveries, owned_headers, wall_ms};
+use super::producer::{owned_headers, wall_ms};
 use super::settings::KafkaConfig;
 use super::topics::TopicFacts;
 use super::trace::{self, Place, Spans, Trace, Whole};
@@ -233,8 +234,8 @@ impl Redo<'_> {
         Ok(Found { lead, whole, members, hidden, visible, has_offsets, behind })
     }
 
-    /// Whether the group has a transaction's offsets for one of its shards, and the shards for which
-    /// it has older ones, or none.
+    /// Whether the group has a transaction's offsets for one of its shards, and the shards for
+    /// which it has older ones, or none.
     fn offsets(&self, members: &[&Entry]) -> Result<(bool, Vec<i32>), SourceError> {
         let what = "asking for the group's offsets";
         let topic = self.config.topics.input(Topic::ALL[0]);
@@ -306,7 +307,7 @@ impl Redo<'_> {
             self.send(record, record.value.as_deref(), &record.headers)?;
         }
         self.flush(what)?;
-        let mut outputs = producer.deliveries(|deliveries| deliveries.outputs().clone());
+        let mut outputs = producer.deliveries(|deliveries| deliveries.outputs.clone());
         let mut written = outputs.clone();
         outputs.extend(&found.visible);
         let mut whole = Some(Whole { shards: found.whole.shards.clone(), outputs });
@@ -324,7 +325,7 @@ impl Redo<'_> {
         self.send_offsets(found, what)?;
         ffi::commit(producer.native(), self.deadline.left())
             .map_err(|error| client_error(&error, what))?;
-        written.extend(&producer.deliveries(|deliveries| deliveries.progress().clone()));
+        written.extend(&producer.deliveries(|deliveries| deliveries.progress.clone()));
         info!(shards = ?found.whole.shards, number, "the transaction is complete");
         Ok(written)
     }

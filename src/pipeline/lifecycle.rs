@@ -50,8 +50,8 @@ pub struct Opening {
     pub is_read: bool,
     /// Whether the slot has a state that may be gone on with.
     pub is_kept: bool,
-    /// Since when the group's offsets and the progress topic disagree, in ms of the monotonic clock;
-    /// `None` while they were not seen to.
+    /// Since when the group's offsets and the progress topic are seen to disagree, in ms of the
+    /// monotonic clock.
     pub disagrees_since_ms: Option<i64>,
 }
 

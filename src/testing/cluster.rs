@@ -190,6 +190,18 @@ impl Cluster {
         self.change(|state| state.log_mut(log).delete_before(before.get()));
     }
 
+    /// Sets the progress number in a shard's group offsets, as a broker leaves it that lost the end
+    /// of a transaction. Returns the one before.
+    ///
+    /// # Panics
+    /// Panics if nothing is committed for the shard.
+    pub fn set_group_progress(&self, shard: ShardNo, progress: u64) -> u64 {
+        self.change(|state| {
+            let committed = state.offsets.get_mut(&shard).expect("something is committed");
+            std::mem::replace(&mut committed.progress, progress)
+        })
+    }
+
     /// Forgets all group offsets, as a broker does with a group that was away for too long.
     pub fn forget_group_offsets(&self) {
         self.change(|state| state.offsets.clear());
