@@ -44,8 +44,9 @@ allow() {
 # Inputs: read.
 allow --topic "$ORDERS" --topic "$FEEDBACK" --topic "$CLAIMS" --topic "$CHARGEBACKS" \
     --operation Read --operation DescribeConfigs
-# Outputs: write.
-allow --topic "$ALERTS" --topic "$STATUS" --topic "$DEAD_LETTERS" --operation Write --operation DescribeConfigs
+# Outputs: write, and read what is visible of a transaction that a broker committed in part.
+allow --topic "$ALERTS" --topic "$STATUS" --topic "$DEAD_LETTERS" \
+    --operation Read --operation Write --operation DescribeConfigs
 # Progress: written with every commit, read at every start.
 allow --topic "$PROGRESS" --operation Read --operation Write --operation DescribeConfigs
 # Membership and offsets.

@@ -70,6 +70,7 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
         idle_after_ms: engine.idle_after_ms,
         max_clock_ahead_ms: engine.max_clock_ahead_ms,
         commit_interval_ms: ms(engine.commit_interval),
+        transaction_timeout_ms: ms(config.kafka.transaction_timeout),
         breaker_percent: engine.dead_letter_breaker_percent.unwrap_or(0),
         topics: config.kafka.topics.inputs.clone(),
         policy: policy_fingerprint(&config.policy, engine.boundary.ms()),

@@ -34,8 +34,12 @@ const SLEEP: Duration = Duration::from_millis(20);
 /// How often it is looked how far restores and catch-ups are.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How long a worker waits before it tries to connect again, and for how long in all.
-const CONNECT_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(3));
+/// How long a worker waits before it tries to connect again.
+const CONNECT_AGAIN: Duration = Duration::from_millis(500);
+
+/// How much longer than a transaction may be open a worker tries to connect: a dead instance's
+/// transaction holds it up for so long, and brokers may be starting.
+const CONNECT_LONGER: Duration = Duration::from_mins(2);
 
 /// Reads both clocks: the only place that does for a worker.
 #[derive(Clone, Copy, Debug)]
@@ -255,9 +259,9 @@ async fn stop_on_signals(
         }
     };
     tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: committing and leaving the group"),
-        _ = interrupt.recv() => info!("SIGINT: committing and leaving the group"),
-        () = over => info!("the time is over: committing and leaving the group"),
+        _ = terminate.recv() => info!("SIGTERM: committing and stopping"),
+        _ = interrupt.recv() => info!("SIGINT: committing and stopping"),
+        () = over => info!("the time is over: committing and stopping"),
     }
     health.set_draining();
     shutdown.ask();
@@ -315,8 +319,8 @@ impl WorkerPart {
         clock: &Clock,
         connect: impl Fn() -> Result<B, SourceError>,
     ) -> Result<Option<B>, Failure> {
-        let (pause, limit) = CONNECT_AGAIN;
-        let limit_ms = i64::try_from(limit.as_millis()).expect("minutes");
+        let longer_ms = i64::try_from(CONNECT_LONGER.as_millis()).expect("minutes");
+        let limit_ms = self.config.transaction_timeout_ms.saturating_add(longer_ms);
         loop {
             if self.shutdown.is_asked() {
                 return Ok(None);
@@ -331,7 +335,7 @@ impl WorkerPart {
                 return Err(failure_of_source(&error).during("connecting a worker"));
             }
             warn!(%error, "cannot connect yet");
-            std::thread::sleep(pause);
+            std::thread::sleep(CONNECT_AGAIN);
         }
     }
 }

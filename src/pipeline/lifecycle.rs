@@ -48,8 +48,9 @@ pub struct Opening {
     pub is_read: bool,
     /// Whether the slot has a state that may be gone on with.
     pub is_kept: bool,
-    /// When this began, in ms of the monotonic clock.
-    pub since_ms: i64,
+    /// Since when the group's offsets and the progress topic are seen to disagree, in ms of the
+    /// monotonic clock.
+    pub disagrees_since_ms: Option<i64>,
 }
 
 /// How far a restore is.

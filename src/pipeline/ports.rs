@@ -306,11 +306,13 @@ pub trait Broker {
     /// The last known end of a partition's log, from what was fetched last: for metrics of lag.
     fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset>;
 
-    /// Asks the leaders for the present ends; at most one question is open at a time, a second
-    /// one replaces it. Does not block.
-    fn ask_ends(&mut self, partitions: &[InputPartition]);
+    /// Asks the leaders for the present ends of partitions of a shard; at most one question about a
+    /// shard is open at a time, a second one replaces it. Does not block. All partitions of a
+    /// question are answered together, and later than asked if a leader had to be asked again.
+    fn ask_ends(&mut self, shard: ShardNo, partitions: &[InputPartition]);
 
-    /// Takes the answers that have arrived to the last [`Broker::ask_ends`], each once.
+    /// Takes the answers that have arrived to the last [`Broker::ask_ends`] of each shard, each
+    /// once.
     fn take_ends(&mut self, answers: &mut Vec<(InputPartition, Ends)>);
 
     /// The first offset and the last stable offset of a partition. Blocks for at most a second.
@@ -349,12 +351,19 @@ pub trait Broker {
     /// As [`CommitError`] says.
     fn commit(&mut self, batch: &Batch) -> Result<Receipt, CommitError>;
 
-    /// Replaces the transactional producer (which aborts whatever the old one left open). Blocks
-    /// for at most some seconds.
+    /// Replaces the transactional producer (which aborts whatever the old one left open, and
+    /// completes what a broker committed in part). Blocks for at most some seconds.
     ///
     /// # Errors
     /// As [`SourceError`] says.
     fn reconnect(&mut self) -> Result<(), SourceError>;
+
+    /// Whether the broker seems to have lost the end of the last transaction, so that readers do
+    /// not see what was committed: reconnect then, which completes it. Called only when nothing is
+    /// uncommitted; does not block.
+    fn has_lost_an_end(&mut self) -> bool {
+        false
+    }
 
     /// Our clock minus the broker's, in ms, as the last commit or reconnect found it; `None` if
     /// the broker has not stated its own yet.

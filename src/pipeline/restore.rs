@@ -23,9 +23,9 @@ use crate::wire::progress::{self, Progress};
 /// Progress records read in one step.
 const PROGRESS_BATCH: usize = 2000;
 
-/// How long the group's offsets and the progress topic may disagree while markers are on their
-/// way, in ms.
-const DISAGREEMENT_MS: i64 = 60_000;
+/// How much longer than a transaction may be open the group's offsets and the progress topic may
+/// disagree, in ms: a transaction that timed out is aborted within ten seconds more.
+const MARKERS_MS: i64 = 20_000;
 
 /// What is needed to open shards.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Opener {
     pub shard: ShardConfig,
     /// The policy's fingerprint.
     pub policy: String,
+    /// How long a transaction may be open, in ms.
+    pub transaction_timeout_ms: i64,
 }
 
 /// Waits out what may be waited out.
@@ -88,12 +90,13 @@ impl Opener {
                 self.begin_restore(slot, broker, now)
             }
             (committed, last) => {
-                let waited_ms = now.mono_ms - opening.since_ms;
-                if waited_ms > DISAGREEMENT_MS {
+                let since_ms = opening.disagrees_since_ms.unwrap_or(now.mono_ms);
+                if now.mono_ms - since_ms > self.transaction_timeout_ms + MARKERS_MS {
                     return Err(disagreement(slot.number, committed, last));
                 }
-                // Markers of the last transaction are on their way to one of the two.
-                **opening = Opening { since_ms: opening.since_ms, ..Opening::default() };
+                // Markers of the last transaction are on their way to one of the two, or its
+                // owner completes it (see `kafka::redo`).
+                **opening = Opening { disagrees_since_ms: Some(since_ms), ..Opening::default() };
                 Ok(())
             }
         }
@@ -326,12 +329,19 @@ fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
 }
 
 fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> Stop {
+    let told = |number: Option<u64>| match number {
+        Some(number) => format!("record {number}"),
+        None => "no record".to_owned(),
+    };
     Stop::Progress(format!(
-        "shard {shard}: the group's offsets belong to progress record {committed:?}, and the \
-         progress topic ends with record {last:?}: the group's offsets were reset, or the topic \
-         was truncated, or a lone broker that was killed lost the end of a transaction. Compare \
-         the alerts with `odrwatch replay --from-kafka`; then start a new group with new output \
-         topics, or delete the group's offsets to go on from the last progress record"
+        "shard {shard}: the group's offsets belong to progress {}, and the progress topic ends \
+         with {}. If a broker lost the end of a transaction, the instance that wrote it completes \
+         it when it starts: start every instance of this group under its own name, then this one \
+         again. Else the offsets were reset or the topic was cut short: start a new group with \
+         new output topics. Do not change or delete the group's offsets: alerts could be sent \
+         twice",
+        told(committed),
+        told(last)
     ))
 }
 

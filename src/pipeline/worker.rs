@@ -22,7 +22,7 @@ use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
 use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
-use super::idle::{self, IdleRules, Question};
+use super::idle::{self, IdleRules, Questions};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
@@ -67,6 +67,8 @@ pub struct WorkerConfig {
     pub max_clock_ahead_ms: i64,
     /// The least time between two transactions, in ms.
     pub commit_interval_ms: i64,
+    /// How long a transaction may be open, in ms.
+    pub transaction_timeout_ms: i64,
     /// The share of dead letters in the last thousand records that stops a shard; 0 is off.
     pub breaker_percent: u32,
     /// The names of the four input topics.
@@ -88,7 +90,7 @@ pub struct Worker<B> {
     idle_rules: IdleRules,
     start: StartRule,
     commit_interval_ms: i64,
-    question: Question,
+    questions: Questions,
     number: WorkerNo,
     metrics: Arc<Metrics>,
     health: Arc<HealthBoard>,
@@ -128,7 +130,11 @@ impl<B: Broker> Worker<B> {
         health.set_worker(config.number, WorkerState::Joining);
         Self {
             slots: BTreeMap::new(),
-            opener: Opener { shard: config.shard, policy: config.policy.clone() },
+            opener: Opener {
+                shard: config.shard,
+                policy: config.policy.clone(),
+                transaction_timeout_ms: config.transaction_timeout_ms,
+            },
             intake: Intake::new(config.input),
             identity: Identity {
                 topics: config.topics,
@@ -145,7 +151,7 @@ impl<B: Broker> Worker<B> {
             idle_rules: IdleRules { idle_after_ms: config.idle_after_ms, length },
             start: config.start,
             commit_interval_ms: config.commit_interval_ms,
-            question: Question::default(),
+            questions: Questions::default(),
             number: config.number,
             metrics,
             health,
@@ -176,16 +182,21 @@ impl<B: Broker> Worker<B> {
             return Ok(false);
         }
         if !self.has_uncommitted() {
-            self.serve_group(now)?;
+            self.serve_group()?;
             self.compare_clock(now);
+            if self.reconnect.is_none() && self.broker.has_lost_an_end() {
+                warn!("a broker lost the end of the last transaction: replacing the producer");
+                self.back_off(now, 0);
+                return Ok(false);
+            }
         }
         for slot in self.slots.values_mut() {
             self.opener.step(slot, &mut self.broker, now)?;
         }
-        self.question.take(&mut self.broker, self.slots.values_mut());
+        self.questions.take(&mut self.broker, self.slots.values_mut());
         let mut did = self.read(now)?;
         did |= self.close(now)?;
-        self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
+        self.questions.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
         did |= self.commit_if_due(now)?;
         self.refresh_gauges(now);
         self.publisher.publish(self.slots.values(), self.identity.length, now);
@@ -232,6 +243,7 @@ impl<B: Broker> Worker<B> {
             Ok(()) => {
                 self.reconnect = None;
                 self.note_clock(now);
+                self.compare_progress();
                 Ok(true)
             }
             Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
@@ -240,6 +252,14 @@ impl<B: Broker> Worker<B> {
                 Ok(false)
             }
             Err(error) => Err(Stop::from_source(error)),
+        }
+    }
+
+    /// Lets each shard with a state open again, with that state if the group still has its number:
+    /// what became of the last transaction was settled just now.
+    fn compare_progress(&mut self) {
+        for slot in self.slots.values_mut().filter(|slot| slot.phase.may_commit()) {
+            slot.phase = opening(true);
         }
     }
 
@@ -272,7 +292,7 @@ impl<B: Broker> Worker<B> {
         self.reconnect = Some(Reconnect { at_ms: now.mono_ms + pause_ms, pause_ms });
     }
 
-    fn serve_group(&mut self, now: Now) -> Result<(), Stop> {
+    fn serve_group(&mut self) -> Result<(), Stop> {
         let mut events = std::mem::take(&mut self.events);
         match self.broker.poll_group(&mut events) {
             Ok(()) | Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => {}
@@ -281,7 +301,7 @@ impl<B: Broker> Worker<B> {
         for event in events.drain(..) {
             match event {
                 GroupEvent::Revoked { lost } => self.revoke(lost),
-                GroupEvent::Assigned(shards) => self.assign(&shards, now),
+                GroupEvent::Assigned(shards) => self.assign(&shards),
             }
         }
         self.events = events;
@@ -301,15 +321,15 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn assign(&mut self, shards: &[ShardNo], now: Now) {
+    fn assign(&mut self, shards: &[ShardNo]) {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
         self.slots.retain(|number, _| shards.contains(number));
         for number in shards {
             if let Some(slot) = self.slots.get_mut(number) {
-                slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
+                slot.phase = opening(matches!(slot.phase, Phase::Parked));
                 slot.shown = None;
             } else {
-                let slot = self.new_slot(*number, now);
+                let slot = self.new_slot(*number);
                 self.slots.insert(*number, slot);
             }
             // A settled worker with an empty board would look ready.
@@ -318,10 +338,10 @@ impl<B: Broker> Worker<B> {
         self.health.set_worker(self.number, WorkerState::Settled);
     }
 
-    fn new_slot(&self, number: ShardNo, now: Now) -> Slot {
+    fn new_slot(&self, number: ShardNo) -> Slot {
         let from = [NextOffset::stated(0); 4];
         let metrics = ShardMetrics::new(&self.metrics, number);
-        Slot::new(opening(now, false), self.opener.engine(number, from), from, metrics)
+        Slot::new(opening(false), self.opener.engine(number, from), from, metrics)
     }
 
     fn read(&mut self, now: Now) -> Result<bool, Stop> {
@@ -433,7 +453,7 @@ impl<B: Broker> Worker<B> {
         let moved: Vec<ShardNo> =
             self.slots.values().filter(|slot| slot.has_moved).map(|slot| slot.number).collect();
         for number in moved {
-            let slot = self.new_slot(number, now);
+            let slot = self.new_slot(number);
             self.slots.insert(number, slot);
         }
         self.back_off(now, BACKOFF_MS.0);
@@ -464,6 +484,6 @@ impl<B: Broker> Worker<B> {
     }
 }
 
-fn opening(now: Now, is_kept: bool) -> Phase {
-    Phase::Opening(Box::new(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() }))
+fn opening(is_kept: bool) -> Phase {
+    Phase::Opening(Box::new(Opening { is_kept, ..Opening::default() }))
 }

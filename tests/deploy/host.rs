@@ -81,7 +81,7 @@ fn the_entries_are_those_of_the_default_topics_and_group_and_no_others() {
         want("--topic", input, &["Read", "DescribeConfigs"]);
     }
     for output in [&names.alerts, &names.status, &names.dead_letters] {
-        want("--topic", output, &["Write", "DescribeConfigs"]);
+        want("--topic", output, &["Read", "Write", "DescribeConfigs"]);
     }
     want("--topic", &names.progress, &["Read", "Write", "DescribeConfigs"]);
     want("--group", &kafka.group, &["Read"]);
