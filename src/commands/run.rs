@@ -69,5 +69,13 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         owner: Some(config.http.listen.to_string()),
         shard,
     };
-    Service { worker, workers: engine.workers, board: None, stop_after: None }
+    Service {
+        worker,
+        workers: engine.workers,
+        board: None,
+        shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
+        is_synthetic: false,
+        config: serde_json::Value::Null,
+        stop_after: None,
+    }
 }

@@ -13,6 +13,8 @@
 //! longer than a copy; nothing here holds a shard's state. Absent on purpose: Kafka, threads and
 //! the runtime, which belong to the caller of [`serve`].
 
+pub mod api;
+mod assets;
 mod probes;
 
 use std::io;
@@ -53,13 +55,19 @@ pub const ENDPOINTS: [(&str, &str); 5] = [
 pub struct HttpState {
     metrics: Arc<Metrics>,
     watchdog: probes::Watchdog,
+    readers: Option<api::Readers>,
+    shutdown: watch::Receiver<bool>,
 }
 
 impl HttpState {
     /// Answers from these metrics and the health board behind them.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { metrics, watchdog: probes::Watchdog::default() })
+    pub fn new(
+        metrics: Arc<Metrics>,
+        readers: Option<api::Readers>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self { metrics, watchdog: probes::Watchdog::default(), readers, shutdown })
     }
 }
 
@@ -72,6 +80,8 @@ pub fn router(state: Arc<HttpState>) -> Router {
         .route("/readyz", get(probes::readyz))
         .route("/version", get(probes::version))
         .route("/", get(probes::index))
+        .route("/assets/{*path}", get(assets::file))
+        .merge(api::routes())
         .fallback(probes::not_found)
         .with_state(state);
     limited(routes, REQUEST_TIMEOUT)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -106,9 +106,13 @@ pub(super) async fn version(State(state): State<Arc<HttpState>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// `GET /`
-pub(super) async fn index() -> String {
-    list("odrwatch")
+/// `GET /`: the pages for a browser, the list of endpoints for everything else.
+pub(super) async fn index(State(state): State<Arc<HttpState>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if state.readers.is_some() && accept.is_some_and(|kinds| kinds.contains("text/html")) {
+        return super::assets::index();
+    }
+    list("odrwatch").into_response()
 }
 
 /// Any other path.

@@ -27,6 +27,7 @@ use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
 use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, SourceError};
+use super::query::{self, ReadModel};
 use super::restore::{self, Opener};
 use super::slot::{Now, ReadRules, Slot};
 use super::stop::Stop;
@@ -99,6 +100,7 @@ pub struct Worker<B> {
     compare_clock_ms: Option<i64>,
     events: Vec<GroupEvent>,
     publisher: Publisher,
+    readers: Option<query::Publisher>,
 }
 
 impl<B> std::fmt::Debug for Worker<B> {
@@ -157,6 +159,7 @@ impl<B: Broker> Worker<B> {
             compare_clock_ms: Some(i64::MIN),
             events: Vec::new(),
             publisher: Publisher::default(),
+            readers: None,
             broker,
         }
     }
@@ -164,6 +167,11 @@ impl<B: Broker> Worker<B> {
     /// Lets the worker write down on a board what others may see of its shards.
     pub fn publish_on(&mut self, board: Arc<Board>) {
         self.publisher = Publisher::on(board);
+    }
+
+    /// Lets readers see the worker's shards.
+    pub fn show_to(&mut self, model: Arc<ReadModel>) {
+        self.readers = Some(query::Publisher::new(model));
     }
 
     /// Takes one turn; tells whether there was anything to do.
@@ -189,7 +197,20 @@ impl<B: Broker> Worker<B> {
         did |= self.commit_if_due(now)?;
         self.refresh_gauges(now);
         self.publisher.publish(self.slots.values(), self.identity.length, now);
+        self.show(now);
         Ok(did)
+    }
+
+    /// Shows readers what is committed.
+    fn show(&mut self, now: Now) {
+        let is_committed = !self.has_uncommitted();
+        let Some(readers) = &mut self.readers else { return };
+        for slot in self.slots.values() {
+            readers.sample(slot);
+        }
+        if is_committed {
+            readers.publish(&mut self.slots, &mut self.broker, self.identity.length, now);
+        }
     }
 
     /// Sleeps until something may have arrived.
@@ -295,7 +316,11 @@ impl<B: Broker> Worker<B> {
         for number in self.slots.keys() {
             self.health.remove_shard(self.number, *number);
         }
+        let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|_, slot| slot.phase.may_commit() && !slot.has_moved);
+        if let Some(readers) = &mut self.readers {
+            readers.retain(&self.slots, &before);
+        }
         for slot in self.slots.values_mut() {
             slot.phase = Phase::Parked;
         }
@@ -303,7 +328,11 @@ impl<B: Broker> Worker<B> {
 
     fn assign(&mut self, shards: &[ShardNo], now: Now) {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
+        let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|number, _| shards.contains(number));
+        if let Some(readers) = &mut self.readers {
+            readers.retain(&self.slots, &before);
+        }
         for number in shards {
             if let Some(slot) = self.slots.get_mut(number) {
                 slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
@@ -413,6 +442,9 @@ impl<B: Broker> Worker<B> {
         self.note_clock(now);
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
             observe::committed(slot, &self.metrics);
+            if let Some(readers) = &mut self.readers {
+                readers.committed(slot, self.identity.length);
+            }
             let number = slot.progress + 1;
             slot.committed(number);
         }

@@ -159,7 +159,8 @@ impl Demo<'_> {
             stage.wait_until_open();
             connect(worker)
         };
-        let service = Service { board: Some(board), ..service_of(config, PARTITIONS) };
+        let service =
+            Service { board: Some(board), is_synthetic: true, ..service_of(config, PARTITIONS) };
         service::serve(&service, listener, connect, companions)
     }
 }
@@ -197,7 +198,8 @@ fn introduction(args: &DemoArgs, config: &Config, taken: Option<SocketAddr>, out
     let mut rows = vec![
         ("market", format!("{sellers}, {history} of history, seed {}", args.seed)),
         ("broker", broker),
-        ("metrics", format!("http://{}/metrics{taken}", config.http.listen)),
+        ("pages", format!("http://{}/{taken}", config.http.listen)),
+        ("metrics", format!("http://{}/metrics", config.http.listen)),
         ("times", "UTC".to_owned()),
         ("stops", until),
     ];

@@ -26,7 +26,10 @@ export function accountChart(account, policy) {
 }
 
 function read(account, policy) {
-  const { days, rolling } = account;
+  const { days } = account;
+  // As many as there are days that have left the window and are still held: so the columns of both
+  // panels belong together.
+  const rolling = account.rolling.slice(policy.window_days - days.length);
   const ahead = account.forecast.days.slice(0, days.length - rolling.length);
   const rates = [...rolling.map((point) => ({ ...point, isPast: true })), ...ahead];
   const limits = [policy.warning_bp, policy.critical_bp];

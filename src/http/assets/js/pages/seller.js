@@ -190,7 +190,8 @@ function timeline(account) {
 function cycles(account, policy) {
   const { current, past } = account.cycles;
   const rows = past.map((cycle) => h("tr", {}, h("td", {}, `${day(cycle.from)} – ${day(cycle.to)}`),
-    h("td", { class: "r" }, percent(cycle.defective_orders, cycle.orders)),
+    h("td", { class: "r" }, cycle.orders === null ? "–"
+      : percent(cycle.defective_orders, cycle.orders)),
     h("td", {}, h("span", { class: `tag ${cycle.over ? "tag-bad" : "tag-good"}` },
       cycle.over ? `over, ${cycle.streak} in a row` : "not over"))));
   return card("Cycles", `judged every ${counted(policy.cycle_days, "day")}, against `
@@ -205,7 +206,7 @@ function cycles(account, policy) {
 function defects(account) {
   const rows = account.defects.map((item) => h("tr", {},
     h("td", {}, h("span", { class: `id num ${item.counted ? "" : "struck"}` }, item.order_id),
-      h("span", { class: "sub" }, `${day(item.purchase_day)}, ${item.channel}`)),
+      h("span", { class: "sub" }, `${day(item.purchase_day)}, ${item.channel.toUpperCase()}`)),
     h("td", {}, h("span", { class: item.struck ? "struck" : undefined },
       capital(defectKind(item.kind))), item.ref && h("span", { class: "sub id" }, item.ref)),
     h("td", {}, item.state.replaceAll("_", " "), item.rating
