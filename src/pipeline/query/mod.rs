@@ -26,6 +26,7 @@ pub(super) use publisher::Publisher;
 
 pub use crate::domain::look::AccountLook;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// How many inquiries may wait for one worker.
@@ -66,11 +67,15 @@ pub enum NotAsked {
 
 /// The way to a worker.
 #[derive(Clone, Debug)]
-pub(super) struct Mailbox(SyncSender<Inquiry>);
+pub(super) struct Mailbox {
+    /// Tells it from every other one.
+    id: u64,
+    sender: SyncSender<Inquiry>,
+}
 
 impl Mailbox {
     fn send(&self, inquiry: Inquiry) -> Result<(), NotAsked> {
-        self.0.try_send(inquiry).map_err(|error| match error {
+        self.sender.try_send(inquiry).map_err(|error| match error {
             TrySendError::Full(_) => NotAsked::Busy,
             TrySendError::Disconnected(_) => NotAsked::Gone,
         })
@@ -79,6 +84,10 @@ impl Mailbox {
 
 /// A worker's mailbox, and its other end.
 fn mailbox() -> (Mailbox, Receiver<Inquiry>) {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let (sender, receiver) = sync_channel(WAITING_INQUIRIES);
-    (Mailbox(sender), receiver)
+    (Mailbox { id: NEXT.fetch_add(1, Ordering::Relaxed), sender }, receiver)
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,12 @@ pub struct SellerRow {
     pub row: AccountRow,
 }
 
+impl SellerRow {
+    fn name(&self) -> (Box<str>, Box<str>) {
+        (self.row.seller_id.clone(), self.row.marketplace_id.clone())
+    }
+}
+
 /// A committed alert.
 #[derive(Clone, Debug)]
 pub struct SentAlert {
@@ -197,7 +203,8 @@ pub(super) struct ShardRows {
 #[derive(Debug, Default)]
 pub(super) struct Inner {
     pub shards: BTreeMap<ShardNo, ShardRows>,
-    places: BTreeMap<(Box<str>, Box<str>), ShardNo>,
+    /// Where each account is, by its name.
+    places: BTreeMap<(Box<str>, Box<str>), (ShardNo, AccountNo)>,
     standing: Standing,
     alerts: VecDeque<Arc<SentAlert>>,
     alerts_total: u64,
@@ -229,32 +236,45 @@ impl Inner {
         if let Some(new) = &new {
             self.standing.count(&new.row, 1);
         }
-        let name = |row: &SellerRow| (row.row.seller_id.clone(), row.row.marketplace_id.clone());
-        if old.as_deref().map(name) != new.as_deref().map(name) {
-            if let Some(old) = &old {
-                self.places.remove(&name(old));
-            }
-            if let Some(new) = &new {
-                self.places.insert(name(new), shard);
-            }
+        if let Some(old) = &old {
+            self.remove_place(old, number);
+        }
+        if let Some(new) = &new {
+            self.places.insert(new.name(), (shard, number));
         }
         if let Some(moved) = new.or(old) {
             push(&mut self.moves, (self.version, moved), LATEST_MOVES);
         }
     }
 
-    /// Forgets everything of a shard that is this process's no more, or begins anew.
-    pub fn clear_rows(&mut self, shard: ShardNo) {
-        self.version += 1;
-        let rows = self.shards.get_mut(&shard).map(|held| std::mem::take(&mut held.rows));
-        for row in rows.unwrap_or_default().into_values() {
-            self.standing.count(&row.row, -1);
-            self.places.remove(&(row.row.seller_id.clone(), row.row.marketplace_id.clone()));
+    /// An account that was forgotten and came back has another number by now: its place stays.
+    fn remove_place(&mut self, row: &SellerRow, number: AccountNo) {
+        let name = row.name();
+        if self.places.get(&name) == Some(&(row.shard, number)) {
+            self.places.remove(&name);
         }
     }
 
-    pub fn set_mailbox(&mut self, shard: ShardNo, mailbox: &Mailbox) {
+    /// Forgets the rows of a shard.
+    pub fn clear_rows(&mut self, shard: ShardNo) {
+        self.version += 1;
+        let rows = self.shards.get_mut(&shard).map(|held| std::mem::take(&mut held.rows));
+        for (number, row) in rows.unwrap_or_default() {
+            self.standing.count(&row.row, -1);
+            self.remove_place(&row, number);
+        }
+    }
+
+    /// Begins a shard anew: from now on its rows are those of the publisher with this mailbox.
+    pub fn take_over(&mut self, shard: ShardNo, mailbox: &Mailbox) {
+        self.clear_rows(shard);
         self.shard(shard).mailbox = Some(mailbox.clone());
+    }
+
+    /// Whether a shard's rows come from the publisher with this mailbox.
+    pub fn is_of(&self, shard: ShardNo, mailbox: &Mailbox) -> bool {
+        let owner = self.shards.get(&shard).and_then(|held| held.mailbox.as_ref());
+        owner.is_some_and(|owner| owner.id == mailbox.id)
     }
 
     pub fn add_alert(&mut self, mut alert: SentAlert) {
@@ -449,11 +469,14 @@ impl ReadModel {
         Arc::clone(&kept)
     }
 
-    /// Forgets a shard that is another process's now.
-    pub(super) fn forget(&self, shard: ShardNo) {
+    /// Forgets a shard that a publisher has lost, unless another one has taken it over already.
+    pub(super) fn forget(&self, shard: ShardNo, mailbox: &Mailbox) {
         let mut inner = self.lock();
-        inner.clear_rows(shard);
-        inner.shards.remove(&shard);
+        let held = inner.shards.get(&shard);
+        if held.is_some_and(|held| held.mailbox.is_none()) || inner.is_of(shard, mailbox) {
+            inner.clear_rows(shard);
+            inner.shards.remove(&shard);
+        }
     }
 
     /// Asks the worker that has an account for all of it.
@@ -465,7 +488,7 @@ impl ReadModel {
             let inner = self.lock();
             let name: (Box<str>, Box<str>) =
                 (inquiry.seller_id.as_str().into(), inquiry.marketplace_id.as_str().into());
-            let shard = inner.places.get(&name).ok_or(NotAsked::Unknown)?;
+            let (shard, _) = inner.places.get(&name).ok_or(NotAsked::Unknown)?;
             inner.shards[shard].mailbox.clone().ok_or(NotAsked::Gone)?
         };
         mailbox.send(inquiry)

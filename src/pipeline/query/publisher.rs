@@ -8,7 +8,7 @@ use super::model::{BandSample, DeadSeen, LagSeen, ReadModel, SentAlert, ShardSee
 use super::{Inquiry, Mailbox, mailbox};
 use crate::domain::event::Topic;
 use crate::domain::ids::ShardNo;
-use crate::domain::time::{BoundaryLength, Day};
+use crate::domain::time::{BoundaryLength, Day, RecordTime};
 use crate::pipeline::ports::Broker;
 use crate::pipeline::slot::{Now, Slot};
 use crate::wire::alert;
@@ -111,8 +111,11 @@ impl Publisher {
         for slot in slots.values_mut().filter(|slot| slot.phase.may_commit()) {
             if !slot.shard.is_watched() {
                 slot.shard.watch();
-                inner.clear_rows(slot.number);
-                inner.set_mailbox(slot.number, &self.mailbox);
+                inner.take_over(slot.number, &self.mailbox);
+            }
+            if !inner.is_of(slot.number, &self.mailbox) {
+                // Another worker has it, and this one is about to learn that.
+                continue;
             }
             if let Some((_, samples)) = self.days.get_mut(&slot.number) {
                 for sample in samples.drain(..) {
@@ -146,15 +149,15 @@ impl Publisher {
         // Readers hold the lock for moments only, and this happens at a rebalance.
         for number in gone {
             self.days.remove(number);
-            self.model.forget(*number);
+            self.model.forget(*number, &self.mailbox);
         }
     }
 
     fn answer(&mut self, slots: &BTreeMap<ShardNo, Slot>) {
         for inquiry in self.inquiries.try_iter().take(ANSWERS_PER_TURN) {
             let (seller_id, marketplace_id) = (&inquiry.seller_id, &inquiry.marketplace_id);
-            let live = slots.values().filter(|slot| slot.phase.may_commit());
-            let found = live.filter_map(|slot| slot.shard.look(seller_id, marketplace_id)).next();
+            let mut live = slots.values().filter(|slot| slot.phase.may_commit());
+            let found = live.find_map(|slot| slot.shard.look(seller_id, marketplace_id));
             (inquiry.answer)(found.map(Box::new));
         }
     }
@@ -187,7 +190,7 @@ fn seen<B: Broker>(slot: &Slot, broker: &mut B, length: BoundaryLength, now: Now
                 records: broker
                     .known_end(partition)
                     .map(|end| u64::try_from(end.get() - position.get()).unwrap_or(0)),
-                watermark_ms: inbox.watermark(topic).map(|watermark| watermark.ms()),
+                watermark_ms: inbox.watermark(topic).map(RecordTime::ms),
             }
         }),
     }
