@@ -7,7 +7,8 @@ use super::cluster;
 use super::failure::Failure;
 use super::service::{self, Service};
 use super::start;
-use crate::config::{AlertsFrom, Config};
+use crate::config::{self, AlertsFrom, Config, Secret};
+use crate::http::Door;
 use crate::kafka::{KafkaBroker, TopicFacts};
 use crate::pipeline::worker::{StartRule, WorkerConfig};
 use crate::telemetry::health::WorkerNo;
@@ -75,7 +76,18 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         board: None,
         shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
         is_synthetic: false,
-        config: serde_json::Value::Null,
+        config: config::shown(config),
+        door: door(config),
         stop_after: None,
+    }
+}
+
+/// Whom HTTP answers.
+fn door(config: &Config) -> Door {
+    let http = &config.http;
+    Door {
+        token: http.token.as_ref().map(Secret::expose).map(str::to_owned),
+        allowed_hosts: http.allowed_hosts.clone(),
+        ..Door::new(http.listen)
     }
 }

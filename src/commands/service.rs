@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use super::exit::ExitCode;
 use super::failure::Failure;
 use crate::http::api::Readers;
-use crate::http::{self, HttpState};
+use crate::http::{self, Door, HttpState};
 use crate::pipeline::board::Board;
 use crate::pipeline::ports::{Broker, SourceError};
 use crate::pipeline::query::ReadModel;
@@ -74,6 +74,8 @@ pub struct Service {
     pub is_synthetic: bool,
     /// The configuration in effect, without secrets, as readers see it.
     pub config: serde_json::Value,
+    /// Whom HTTP answers.
+    pub door: Door,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
 }
@@ -213,7 +215,7 @@ async fn supervise(
     mut ends: mpsc::UnboundedReceiver<(String, Result<(), Failure>)>,
 ) -> Result<(), Failure> {
     let (stop_http, http_stops) = watch::channel(false);
-    let state = HttpState::new(metrics, Some(readers), http_stops.clone());
+    let state = HttpState::new(metrics, Some(readers), &service.door, http_stops.clone());
     let server = http::serve(listener, state, http_stops);
     let threads = async {
         let mut first = Ok(());

@@ -4,10 +4,10 @@
 //! only if each of them is right by itself, so that one mistake is told once.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::errors::{Mistake, Origin};
+use super::http::HttpConfig;
 use super::layers::{self, Merged};
 use super::properties::{Properties, is_property_name, owned_property, secret_of};
 use super::raw::{LogFormat, LogLevel, Partitioner, RawConfig, RawEngine, RawKafka, RawTopics};
@@ -22,7 +22,7 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// The processing.
     pub engine: EngineConfig,
-    /// Where HTTP listens.
+    /// Where HTTP listens, and whom it answers.
     pub http: HttpConfig,
     /// What is logged.
     pub log: LogConfig,
@@ -124,13 +124,6 @@ pub struct EngineConfig {
     pub dead_letter_breaker_percent: Option<u32>,
 }
 
-/// Where HTTP listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// The address; port 0 takes a free one.
-    pub listen: SocketAddr,
-}
-
 /// What is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -201,12 +194,6 @@ pub(super) fn narrow<T: TryFrom<u64>>(number: u64) -> T {
 
 /// Checks a whole raw configuration; mistakes go to the checker.
 pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
-    let listen = raw.http.listen.parse().unwrap_or_else(|_| {
-        let problem = format!("is {}, which is no address", super::check::quoted(&raw.http.listen));
-        let allowed = "ADDRESS:PORT such as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464";
-        checker.mistake("http.listen", &problem, Some(allowed), None);
-        SocketAddr::from(([127, 0, 0, 1], 0))
-    });
     let commit_ms = raw.engine.commit_interval_ms;
     let transaction_ms = raw.kafka.transaction_timeout_ms;
     if commit_ms >= transaction_ms {
@@ -220,7 +207,7 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
     Config {
         engine: engine(&raw.engine, checker),
         kafka: kafka(raw.kafka, checker),
-        http: HttpConfig { listen },
+        http: super::http::http(raw.http, checker),
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
     }

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::api::Refusal;
 use super::{ENDPOINTS, HttpState};
 use crate::telemetry::{HealthBoard, Readiness};
 
@@ -117,6 +118,10 @@ pub(super) async fn index(State(state): State<Arc<HttpState>>, headers: HeaderMa
 
 /// Any other path.
 pub(super) async fn not_found(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        let hint = "The paths are listed in /api/v1/openapi.json.";
+        return Refusal::not_found("There is nothing at this path.", hint).into_response();
+    }
     let title = format!("there is nothing at {}", uri.path());
     (StatusCode::NOT_FOUND, list(&title)).into_response()
 }

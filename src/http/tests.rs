@@ -45,7 +45,7 @@ impl Server {
     fn probes() -> Self {
         Self::start(|metrics| {
             let (_, shutdown) = watch::channel(false);
-            router(HttpState::new(metrics, None, shutdown))
+            router(HttpState::new(metrics, None, &Door::new(([127, 0, 0, 1], 0).into()), shutdown))
         })
     }
 

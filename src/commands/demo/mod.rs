@@ -29,6 +29,7 @@ use self::stage::Stage;
 use self::topics::RunName;
 use super::args::{DemoArgs, GlobalArgs};
 use super::cluster::{self, failure_of_asking};
+use super::exit::ExitCode;
 use super::failure::Failure;
 use super::run::{connector, service_of};
 use super::service::{self, Clock, Companion, Service};
@@ -62,6 +63,10 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
     if let Some(bootstrap) = &args.kafka {
         config.kafka.bootstrap_servers.clone_from(bootstrap);
         RunName::at(began_ms).name(&mut config.kafka);
+    }
+    if let Some(address) = args.http {
+        let is_fit = config.http.may_listen(address);
+        is_fit.map_err(|error| Failure::new(ExitCode::Config, error).during("--http"))?;
     }
     let (listener, taken) = listen(args.http, config.http.listen)?;
     config.http.listen = listener.local_addr().unwrap_or(config.http.listen);

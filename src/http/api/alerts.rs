@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::sellers::raw;
+use super::account::raw;
+use super::asked::{Asked, known, limit};
 use super::{Answer, Meta, Refusal, readers};
+use crate::domain::effects::{AlertKind, AlertState};
 use crate::http::HttpState;
 use crate::pipeline::query::SentAlert;
 
@@ -16,6 +18,7 @@ use crate::pipeline::query::SentAlert;
 const PAGE: (usize, usize) = (50, 200);
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     #[serde(default)]
     seller: String,
@@ -40,10 +43,18 @@ pub(super) struct List {
 /// `GET /api/v1/alerts`
 pub(super) async fn list(
     State(state): State<Arc<HttpState>>,
-    Query(asked): Query<Parameters>,
+    Asked(asked): Asked<Parameters>,
 ) -> Answer<List> {
     let readers = readers(&state)?;
-    let most = asked.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let most = limit(asked.limit, PAGE)?;
+    let kind = match asked.kind.as_str() {
+        "" => None,
+        name => Some(known(&AlertKind::ALL, AlertKind::as_str, "kind", name)?),
+    };
+    let state = match asked.state.as_str() {
+        "" => None,
+        name => Some(known(&AlertState::ALL, AlertState::as_str, "state", name)?),
+    };
     let before = match asked.cursor.as_str() {
         "" => None,
         text => Some(
@@ -54,8 +65,8 @@ pub(super) async fn list(
     let keep = |alert: &SentAlert| {
         (asked.seller.is_empty() || *alert.seller_id == asked.seller)
             && is_in(&asked.marketplace, &alert.marketplace_id)
-            && (asked.kind.is_empty() || alert.kind.as_str() == asked.kind)
-            && (asked.state.is_empty() || alert.state.as_str() == asked.state)
+            && kind.is_none_or(|kind| alert.kind == kind)
+            && state.is_none_or(|state| alert.state == state)
     };
     // One more than is shown tells whether more follow.
     let mut found = readers.model.alerts(before, most + 1, keep);

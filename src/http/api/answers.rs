@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::effects::Counts;
+use crate::domain::effects::{AlertKind, Counts};
 use crate::domain::event::DefectKind;
 use crate::domain::look::AccountRow;
 use crate::domain::policy::View;
@@ -137,8 +137,8 @@ impl Row {
 }
 
 fn active(row: &AccountRow) -> Vec<&'static str> {
-    let kinds = crate::domain::effects::AlertKind::ALL;
-    kinds.into_iter().filter(|kind| row.active[kind.index()]).map(|kind| kind.as_str()).collect()
+    let kinds = AlertKind::ALL;
+    kinds.into_iter().filter(|kind| row.active[kind.index()]).map(AlertKind::as_str).collect()
 }
 
 /// Accounts by band.

@@ -1,7 +1,7 @@
 //! The stream of changes, as server-sent events.
 //!
 //! Each connection looks at the read model a few times a second and sends what is new: alerts with
-//! their numbers as ids, so that `Last-Event-ID` resumes behind them, and notes of what moved.
+//! the process and their numbers as ids, so that `Last-Event-ID` resumes behind them, and notes of what moved.
 //! Nothing is buffered for a slow reader; what it misses of alerts, it is told to ask for again.
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::market::{StandingOf, shards_of};
 use super::{Readers, Refusal, readers};
@@ -50,6 +50,14 @@ struct Connection {
     phases: Vec<(u32, &'static str)>,
     waiting: std::collections::VecDeque<Event>,
     is_over: bool,
+    /// Held as long as the stream is open.
+    _place: OwnedSemaphorePermit,
+}
+
+/// The number of an alert by the id of its event; beyond all for an id that is not from here.
+fn number(state: &HttpState, id: &str) -> u64 {
+    let of_here = id.split_once('-').filter(|(epoch, _)| *epoch == state.epoch);
+    of_here.and_then(|(_, number)| number.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// `GET /api/v1/events`
@@ -58,9 +66,12 @@ pub(super) async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let readers = readers(&state)?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let place = state.access.stream()?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let connection = Connection {
-        alerts: last.unwrap_or_else(|| readers.model.alerts_total()),
+        // An id of another process is that of no alert here: the reader is told to begin anew.
+        alerts: last.map_or_else(|| readers.model.alerts_total(), |id| number(&state, id)),
+        _place: place,
         dead: dead_total(readers),
         version: readers.model.moved_since(u64::MAX).1,
         changes: 0,
@@ -101,6 +112,10 @@ impl Connection {
         }
     }
 
+    fn id(&self, number: u64) -> String {
+        format!("{}-{number}", self.state.epoch)
+    }
+
     fn look(&mut self) {
         let state = Arc::clone(&self.state);
         let Some(readers) = &state.readers else { return };
@@ -110,20 +125,17 @@ impl Connection {
         }
         self.changes = changes;
         self.looks = self.looks.wrapping_add(1);
-        match readers.model.alerts_after(self.alerts) {
-            Some(sent) => {
-                for alert in sent {
-                    self.alerts = alert.number;
-                    let text = String::from_utf8_lossy(&alert.value);
-                    let event = Event::default().event("alert").id(alert.number.to_string());
-                    self.waiting.push_back(event.data(text));
-                }
+        if let Some(sent) = readers.model.alerts_after(self.alerts) {
+            for alert in sent {
+                self.alerts = alert.number;
+                let text = String::from_utf8_lossy(&alert.value);
+                let event = Event::default().event("alert").id(self.id(alert.number));
+                self.waiting.push_back(event.data(text));
             }
-            None => {
-                self.alerts = readers.model.alerts_total();
-                let event = Event::default().event("reset").id(self.alerts.to_string());
-                self.waiting.push_back(event.data("{}"));
-            }
+        } else {
+            self.alerts = readers.model.alerts_total();
+            let event = Event::default().event("reset").id(self.id(self.alerts));
+            self.waiting.push_back(event.data("{}"));
         }
         if self.looks.is_multiple_of(SUMMARY_LOOKS) {
             self.look_around(readers);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::answers::{Rates, bands};
-use super::{Answer, Meta, Readers, readers};
+use super::asked::{Asked, Nothing, known, limit};
+use super::{Answer, Meta, Readers, Refusal, readers};
 use crate::domain::effects::AlertKind;
 use crate::domain::event::{DeadReason, Topic};
 use crate::domain::policy::View;
@@ -16,8 +17,11 @@ use crate::http::HttpState;
 use crate::pipeline::query::DeadSeen;
 use crate::wire::time::{day, instant};
 
-/// The most dead letters of an answer.
-const MOST_DEAD: usize = 500;
+/// Dead letters of an answer, if nothing is asked for, and at most.
+const DEAD: (usize, usize) = (50, 500);
+
+/// Items of the worklist, if nothing is asked for, and at most.
+const WORK: (usize, usize) = (50, 200);
 
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
@@ -63,7 +67,10 @@ struct DeadOf {
 }
 
 /// `GET /api/v1/summary`
-pub(super) async fn summary(State(state): State<Arc<HttpState>>) -> Answer<Summary> {
+pub(super) async fn summary(
+    State(state): State<Arc<HttpState>>,
+    _: Asked<Nothing>,
+) -> Answer<Summary> {
     let readers = readers(&state)?;
     Ok(Json(Summary { meta: readers.meta(), standing: StandingOf::new(readers) }))
 }
@@ -136,7 +143,10 @@ struct MinuteSample {
 }
 
 /// `GET /api/v1/market/history`
-pub(super) async fn history(State(state): State<Arc<HttpState>>) -> Answer<History> {
+pub(super) async fn history(
+    State(state): State<Arc<HttpState>>,
+    _: Asked<Nothing>,
+) -> Answer<History> {
     let readers = readers(&state)?;
     let days = readers.model.days();
     let minutes = readers.model.minutes();
@@ -153,6 +163,16 @@ pub(super) async fn history(State(state): State<Arc<HttpState>>) -> Answer<Histo
     }))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkParameters {
+    #[serde(rename = "seller")]
+    _seller: Option<String>,
+    #[serde(rename = "marketplace")]
+    _marketplace: Option<String>,
+    limit: Option<usize>,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Worklist {
     meta: Meta,
@@ -161,8 +181,12 @@ pub(super) struct Worklist {
 }
 
 /// `GET /api/v1/worklist`
-pub(super) async fn worklist(State(state): State<Arc<HttpState>>) -> Answer<Worklist> {
+pub(super) async fn worklist(
+    State(state): State<Arc<HttpState>>,
+    Asked(asked): Asked<WorkParameters>,
+) -> Answer<Worklist> {
     let readers = readers(&state)?;
+    limit(asked.limit, WORK)?;
     Ok(Json(Worklist { meta: readers.meta(), available: false, items: Vec::new() }))
 }
 
@@ -204,7 +228,10 @@ struct LagOf {
 }
 
 /// `GET /api/v1/shards`
-pub(super) async fn shards(State(state): State<Arc<HttpState>>) -> Answer<Shards> {
+pub(super) async fn shards(
+    State(state): State<Arc<HttpState>>,
+    _: Asked<Nothing>,
+) -> Answer<Shards> {
     let readers = readers(&state)?;
     Ok(Json(Shards { meta: readers.meta(), items: shards_of(readers) }))
 }
@@ -243,6 +270,7 @@ pub(super) fn shards_of(readers: &Readers) -> Vec<ShardOf> {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DeadParameters {
     #[serde(default)]
     reason: String,
@@ -283,12 +311,20 @@ impl DeadLetter {
 /// `GET /api/v1/dead-letters`
 pub(super) async fn dead_letters(
     State(state): State<Arc<HttpState>>,
-    Query(asked): Query<DeadParameters>,
+    Asked(asked): Asked<DeadParameters>,
 ) -> Answer<DeadLetters> {
     let readers = readers(&state)?;
-    let most = asked.limit.unwrap_or(50).clamp(1, MOST_DEAD);
+    let most = limit(asked.limit, DEAD)?;
+    let reason = match asked.reason.as_str() {
+        "" => None,
+        name => Some(known(&DeadReason::ALL, DeadReason::as_str, "reason", name)?),
+    };
+    if !asked.topic.is_empty() && !readers.topics.contains(&asked.topic) {
+        let topics = readers.topics.join(", ");
+        return Err(Refusal::bad(format!("topic must be one of {topics}")));
+    }
     let keep = |dead: &DeadSeen| {
-        (asked.reason.is_empty() || dead.reason.as_str() == asked.reason)
+        reason.is_none_or(|reason| dead.reason == reason)
             && (asked.topic.is_empty() || readers.topics[dead.topic.index()] == asked.topic)
     };
     let counts = readers.model.dead_counts();
@@ -312,7 +348,10 @@ pub(super) struct Configuration {
 }
 
 /// `GET /api/v1/config`
-pub(super) async fn config(State(state): State<Arc<HttpState>>) -> Answer<Configuration> {
+pub(super) async fn config(
+    State(state): State<Arc<HttpState>>,
+    _: Asked<Nothing>,
+) -> Answer<Configuration> {
     let readers = readers(&state)?;
     Ok(Json(Configuration { meta: readers.meta(), items: readers.config.clone() }))
 }

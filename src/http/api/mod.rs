@@ -5,22 +5,28 @@
 //! - A rate is a pair of integers, and a text of six decimals cut from it; never a float.
 //! - A handler copies what it needs and encodes it; it holds no lock while it does.
 
+mod account;
 mod alerts;
 mod answers;
+mod asked;
+mod defects;
 mod events;
 mod market;
+mod report;
 mod sellers;
+mod session;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::HttpState;
+use super::{HttpState, access};
 use crate::domain::policy::Policy;
 use crate::domain::time::Day;
 use crate::pipeline::query::{ReadModel, ShardSeen};
@@ -43,19 +49,63 @@ pub struct Readers {
     pub config: serde_json::Value,
 }
 
+/// The OpenAPI document: kept by hand, with the alert's own schema in its place.
+pub static OPENAPI: LazyLock<String> = LazyLock::new(|| {
+    let alert = include_str!("../../../config/schemas/alerts.json");
+    let alert = alert.replace("\"#/$defs/", "\"#/components/schemas/Alert/$defs/");
+    include_str!("openapi.json").replace("\"ALERT\"", &alert)
+});
+
+/// A route: its method, its path, and what answers it.
+type Route = (&'static str, &'static str, MethodRouter<Arc<HttpState>>);
+
+/// The routes that ask for the token, if there is one.
+fn guarded() -> [Route; 12] {
+    [
+        ("get", "/api/v1/summary", get(market::summary)),
+        ("get", "/api/v1/market/history", get(market::history)),
+        ("get", "/api/v1/sellers", get(sellers::list)),
+        ("get", "/api/v1/sellers/{seller}/{marketplace}", get(account::one)),
+        ("get", "/api/v1/sellers/{seller}/{marketplace}/report", get(report::report)),
+        ("get", "/api/v1/alerts", get(alerts::list)),
+        ("get", "/api/v1/worklist", get(market::worklist)),
+        ("get", "/api/v1/shards", get(market::shards)),
+        ("get", "/api/v1/dead-letters", get(market::dead_letters)),
+        ("get", "/api/v1/config", get(market::config)),
+        ("get", "/api/v1/openapi.json", get(openapi)),
+        ("get", "/api/v1/events", get(events::stream)),
+    ]
+}
+
+/// The routes that do not.
+fn open() -> [Route; 1] {
+    [("post", "/api/v1/session", post(session::sign_in))]
+}
+
+/// All routes by method and path, as the OpenAPI document must have them.
+#[must_use]
+pub fn paths() -> Vec<(&'static str, &'static str)> {
+    guarded().into_iter().chain(open()).map(|(method, path, _)| (method, path)).collect()
+}
+
 /// The routes of the API.
-pub(super) fn routes() -> Router<Arc<HttpState>> {
-    Router::new()
-        .route("/api/v1/summary", get(market::summary))
-        .route("/api/v1/market/history", get(market::history))
-        .route("/api/v1/sellers", get(sellers::list))
-        .route("/api/v1/sellers/{seller}/{marketplace}", get(sellers::one))
-        .route("/api/v1/alerts", get(alerts::list))
-        .route("/api/v1/worklist", get(market::worklist))
-        .route("/api/v1/shards", get(market::shards))
-        .route("/api/v1/dead-letters", get(market::dead_letters))
-        .route("/api/v1/config", get(market::config))
-        .route("/api/v1/events", get(events::stream))
+pub(super) fn routes(state: &Arc<HttpState>) -> Router<Arc<HttpState>> {
+    let add = |routes: Router<Arc<HttpState>>, (_, path, answers): Route| {
+        routes.route(path, answers.fallback(other_method))
+    };
+    let guard = middleware::from_fn_with_state(Arc::clone(state), access::authorise);
+    let guarded = guarded().into_iter().fold(Router::new(), add).route_layer(guard);
+    open().into_iter().fold(guarded, add)
+}
+
+async fn openapi(_: asked::Asked<asked::Nothing>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI.as_str()).into_response()
+}
+
+async fn other_method() -> Refusal {
+    let hint = "The methods are listed in /api/v1/openapi.json.";
+    let message = "This is not asked with this method.";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, hint)
 }
 
 /// An answer that is not one: what happened, and what to do.
@@ -63,6 +113,8 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
 pub(super) struct Refusal {
     #[serde(skip)]
     status: StatusCode,
+    #[serde(skip)]
+    retry_after: Option<u16>,
     error: Problem,
 }
 
@@ -70,7 +122,7 @@ pub(super) struct Refusal {
 struct Problem {
     code: &'static str,
     message: String,
-    hint: Option<&'static str>,
+    hint: &'static str,
 }
 
 impl Refusal {
@@ -78,20 +130,63 @@ impl Refusal {
         status: StatusCode,
         code: &'static str,
         message: impl Into<String>,
-        hint: Option<&'static str>,
+        hint: &'static str,
     ) -> Self {
-        Self { status, error: Problem { code, message: message.into(), hint } }
+        Self { status, retry_after: None, error: Problem { code, message: message.into(), hint } }
     }
 
     fn bad(message: impl Into<String>) -> Self {
         let hint = "The parameters and their values are listed in /api/v1/openapi.json.";
-        Self::new(StatusCode::BAD_REQUEST, "bad_request", message, Some(hint))
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message, hint)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>, hint: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message, hint)
+    }
+
+    fn too_long() -> Self {
+        let hint = "No body of this API is longer than 64 KiB.";
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self::new(status, "too_long", "The body is too long.", hint)
+    }
+
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let refusal = Self::new(status, "busy", message, "Ask again in a moment.");
+        Self { retry_after: Some(1), ..refusal }
+    }
+
+    pub(super) fn too_many_streams() -> Self {
+        let message = "As many streams as may be are open.";
+        let hint = "Close some, or ask for what you need from time to time.";
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", message, hint);
+        Self { retry_after: Some(10), ..refusal }
+    }
+
+    pub(super) fn unauthorised(message: &str) -> Self {
+        let hint = "Send it as `Authorization: Bearer TOKEN`, or sign in at /api/v1/session.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message, hint)
+    }
+
+    pub(super) fn unknown_host() -> Self {
+        let message = "This service is not known under the host of this request.";
+        let hint = "State the name in http.allowed_hosts, or ask by the address.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message, hint)
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(self)).into_response()
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }
 
@@ -100,9 +195,8 @@ type Answer<T> = Result<Json<T>, Refusal>;
 
 /// The readers of a state, or a refusal where there are none.
 fn readers(state: &HttpState) -> Result<&Readers, Refusal> {
-    state.readers.as_ref().ok_or_else(|| {
-        Refusal::new(StatusCode::NOT_FOUND, "not_here", "this command serves no API", None)
-    })
+    let hint = "odrwatch run and odrwatch demo do.";
+    state.readers.as_ref().ok_or_else(|| Refusal::not_found("This command serves no API.", hint))
 }
 
 /// How fresh an answer is, and whose shards it is made from.
@@ -162,7 +256,7 @@ fn lasts(seen: &ShardSeen) -> Option<i64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an adapter: how old an answer is")]
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
