@@ -2,7 +2,7 @@
 # Checks what odrwatch needs from the machine, and installs Debian packages that are missing where it may.
 #
 #   setup.sh              what building and testing need
-#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no Prometheus
+#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no Prometheus, no browser
 #   setup.sh --has-kafka  installs nothing; true if a local Kafka broker can be run (JDK 17 or later, and Maven)
 #
 # Says nothing when all is there. Ends with 69 and the exact command when something must be done by hand.
@@ -22,6 +22,16 @@ has_jdk() {
     local version
     version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
     [ "${version:-0}" -ge 17 ]
+}
+
+has_browser() { have chromium || have chromium-browser || have google-chrome; }
+
+# Playwright's core needs Node 20 or later.
+has_node() {
+    have node && have npm || return 1
+    local version
+    version=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+    [ "${version:-0}" -ge 20 ]
 }
 
 MODE=test
@@ -54,6 +64,8 @@ have pkg-config && pkg-config --exists openssl || packages+=(libssl-dev)
 if [ "$MODE" = test ]; then
     has_jdk || packages+=(default-jdk-headless)
     have mvn || packages+=(maven)
+    has_browser || packages+=(chromium)
+    has_node || packages+=(nodejs npm)
 fi
 if [ ${#packages[@]} -gt 0 ]; then
     command="apt-get install --yes --no-install-recommends ${packages[*]}"
@@ -64,6 +76,9 @@ if [ ${#packages[@]} -gt 0 ]; then
     as_root env DEBIAN_FRONTEND=noninteractive $command --quiet=2 </dev/null >&2 || fail "failed: $command"
     if [ "$MODE" = test ] && ! has_jdk; then
         fail "Kafka needs a JDK 17 or later on the PATH; found: $(java -version 2>&1 | head -n 1)"
+    fi
+    if [ "$MODE" = test ] && ! has_node; then
+        fail "the browser tests need Node 20 or later with npm on the PATH; found: $(node --version 2>&1 | head -n 1)"
     fi
 fi
 
@@ -113,5 +128,18 @@ if [ "$MODE" = test ] && ! { fits "$TOOLS/promtool" && [ -x "$TOOLS/prometheus" 
         mv "$unpacked/usr/bin/promtool" "$unpacked/usr/bin/prometheus" "$TOOLS/"
         fits "$TOOLS/promtool" ||
             fail "Debian's promtool is too old here ($(promtool_version "$TOOLS/promtool")); $by_hand"
+    fi
+fi
+
+# What the browser tests need beside Node and Chromium, exactly as package-lock.json pins it.
+if [ "$MODE" = test ]; then
+    browser=$TOOLS/browser
+    if ! cmp --silent tests/browser/package-lock.json "$browser/.installed"; then
+        say "setup: fetching Playwright's core and axe-core with npm (10 MB, once)"
+        mkdir -p "$browser"
+        cp tests/browser/package.json tests/browser/package-lock.json "$browser/"
+        (cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --silent </dev/null >&2) ||
+            fail "failed: npm ci in $browser; is the npm registry within reach?"
+        cp tests/browser/package-lock.json "$browser/.installed"
     fi
 fi

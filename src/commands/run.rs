@@ -9,7 +9,8 @@ use super::cluster;
 use super::failure::Failure;
 use super::service::{self, Service};
 use super::start;
-use crate::config::{AlertsFrom, Config};
+use crate::config::{self, AlertsFrom, Config, Secret};
+use crate::http::Door;
 use crate::kafka::{KafkaBroker, TopicFacts};
 use crate::pipeline::worker::{StartRule, WorkerConfig};
 use crate::telemetry::health::WorkerNo;
@@ -77,5 +78,25 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
         owner: config.http.advertised(http),
         shard,
     };
-    Service { worker, workers: engine.workers, board: None, stop_after: None, tells_progress: true }
+    Service {
+        worker,
+        workers: engine.workers,
+        board: None,
+        shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
+        is_synthetic: false,
+        config: config::shown(config),
+        door: door(config),
+        stop_after: None,
+        tells_progress: true,
+    }
+}
+
+/// Whom HTTP answers.
+fn door(config: &Config) -> Door {
+    let http = &config.http;
+    Door {
+        token: http.token.as_ref().map(Secret::expose).map(str::to_owned),
+        allowed_hosts: http.allowed_hosts.clone(),
+        ..Door::new(http.listen)
+    }
 }

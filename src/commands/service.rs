@@ -18,9 +18,11 @@ use tracing::{error, info, warn};
 
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::http::{self, HttpState};
+use crate::http::api::Readers;
+use crate::http::{self, Door, HttpState};
 use crate::pipeline::board::Board;
 use crate::pipeline::ports::{Broker, SourceError};
+use crate::pipeline::query::ReadModel;
 use crate::pipeline::slot::Now;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
@@ -74,6 +76,14 @@ pub struct Service {
     pub workers: usize,
     /// Where the workers write down what others may see of their shards.
     pub board: Option<Arc<Board>>,
+    /// How many partitions each input has; known where the service comes from the cluster.
+    pub shards: usize,
+    /// Whether the data are invented.
+    pub is_synthetic: bool,
+    /// The configuration in effect, without secrets, as readers see it.
+    pub config: serde_json::Value,
+    /// Whom HTTP answers.
+    pub door: Door,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
     /// Tell on the standard error stream how far restores and catch-ups are.
@@ -132,6 +142,15 @@ pub fn serve<B: Broker>(
         .and_then(|()| runtime.block_on(async { TcpListener::from_std(listener) }))
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
+    let model = ReadModel::new();
+    let readers = Readers {
+        model: Arc::clone(&model),
+        policy: service.worker.shard.policy.clone(),
+        shards: service.shards,
+        topics: service.worker.topics.clone(),
+        is_synthetic: service.is_synthetic,
+        config: service.config.clone(),
+    };
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     for number in 0..service.workers {
@@ -141,6 +160,7 @@ pub fn serve<B: Broker>(
             health: Arc::clone(&health),
             shutdown: shutdown.clone(),
             board: service.board.clone(),
+            model: Arc::clone(&model),
         };
         let connect = connect.clone();
         let index = u32::try_from(number).expect("few workers");
@@ -153,7 +173,14 @@ pub fn serve<B: Broker>(
         threads.push(start_thread(name.to_owned(), run, &ended, &shutdown)?);
     }
     drop(ended);
-    let result = runtime.block_on(supervise(service, listener, metrics, &health, &shutdown, ends));
+    let result = runtime.block_on(supervise(
+        service,
+        (listener, readers),
+        metrics,
+        &health,
+        &shutdown,
+        ends,
+    ));
     for thread in threads {
         // A panic was caught and told inside.
         let _ = thread.join();
@@ -191,14 +218,15 @@ fn start_thread(
 /// Serves HTTP and waits for signals and for the ends of the threads.
 async fn supervise(
     service: &Service,
-    listener: TcpListener,
+    (listener, readers): (TcpListener, Readers),
     metrics: Arc<Metrics>,
     health: &HealthBoard,
     shutdown: &Shutdown,
     mut ends: mpsc::UnboundedReceiver<(String, Result<(), Failure>)>,
 ) -> Result<(), Failure> {
     let (stop_http, http_stops) = watch::channel(false);
-    let server = http::serve(listener, HttpState::new(metrics), http_stops);
+    let state = HttpState::new(metrics, Some(readers), &service.door, http_stops.clone());
+    let server = http::serve(listener, state, http_stops);
     let threads = async {
         let mut first = Ok(());
         while let Some((name, result)) = ends.recv().await {
@@ -281,6 +309,7 @@ struct WorkerPart {
     health: Arc<HealthBoard>,
     shutdown: Shutdown,
     board: Option<Arc<Board>>,
+    model: Arc<ReadModel>,
 }
 
 impl WorkerPart {
@@ -298,11 +327,12 @@ impl WorkerPart {
     fn work<B: Broker>(self, connect: impl Fn() -> Result<B, SourceError>) -> Result<(), Failure> {
         let clock = Clock::start();
         let Some(broker) = self.connect(&clock, connect)? else { return Ok(()) };
-        let Self { config, metrics, health, shutdown, board } = self;
+        let Self { config, metrics, health, shutdown, board, model } = self;
         let mut worker = Worker::new(broker, config, metrics, health);
         if let Some(board) = board {
             worker.publish_on(board);
         }
+        worker.show_to(model);
         while !shutdown.is_asked() {
             match worker.turn(clock.now()) {
                 Ok(true) => {}

@@ -4,10 +4,10 @@
 //! only if each of them is right by itself, so that one mistake is told once.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::errors::{Mistake, Origin};
+use super::http::HttpConfig;
 use super::layers::{self, Merged, Target};
 use super::properties::{
     Properties, PropertyCheck, Secret, is_property_name, owned_property, secret_of,
@@ -24,7 +24,7 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// The processing.
     pub engine: EngineConfig,
-    /// Where HTTP listens.
+    /// Where HTTP listens, and whom it answers.
     pub http: HttpConfig,
     /// What is logged.
     pub log: LogConfig,
@@ -103,25 +103,6 @@ pub struct EngineConfig {
     pub dead_letter_breaker_percent: Option<u32>,
 }
 
-/// Where HTTP listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// The address; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// `host:port` by which others reach it, where that is stated.
-    pub advertise: Option<String>,
-}
-
-impl HttpConfig {
-    /// `host:port` by which others reach the server that listens on an address: what is stated,
-    /// else the address itself; none where it stands for every address of the machine.
-    #[must_use]
-    pub fn advertised(&self, bound: SocketAddr) -> Option<String> {
-        let own = (!bound.ip().is_unspecified()).then(|| bound.to_string());
-        self.advertise.clone().or(own)
-    }
-}
-
 /// What is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -194,18 +175,6 @@ pub(super) fn narrow<T: TryFrom<u64>>(number: u64) -> T {
 
 /// Checks a whole raw configuration; mistakes go to the checker.
 pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
-    let listen = raw.http.listen.parse().unwrap_or_else(|_| {
-        let problem = format!("is {}, which is no address", super::check::quoted(&raw.http.listen));
-        let allowed = "ADDRESS:PORT such as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464";
-        checker.mistake("http.listen", &problem, Some(allowed), None);
-        SocketAddr::from(([127, 0, 0, 1], 0))
-    });
-    if let Some(advertise) = raw.http.advertise.as_deref()
-        && !(advertise.contains(':') && is_server(advertise))
-    {
-        let problem = format!("is {}, which is no such address", super::check::quoted(advertise));
-        checker.mistake("http.advertise", &problem, Some("HOST:PORT"), None);
-    }
     let commit_ms = raw.engine.commit_interval_ms;
     let transaction_ms = raw.kafka.transaction_timeout_ms;
     if commit_ms >= transaction_ms {
@@ -219,7 +188,7 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
     Config {
         engine: engine(&raw.engine, checker),
         kafka: kafka(raw.kafka, checker),
-        http: HttpConfig { listen, advertise: raw.http.advertise },
+        http: super::http::http(raw.http, checker),
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
     }
@@ -304,7 +273,7 @@ fn kafka(raw: RawKafka, checker: &mut Checker<'_>) -> KafkaConfig {
 }
 
 /// Whether a text is a host and, unless it is Kafka's own, a port.
-fn is_server(server: &str) -> bool {
+pub(super) fn is_server(server: &str) -> bool {
     let (host, port) = server.rsplit_once(':').unwrap_or((server, "9092"));
     !host.is_empty()
         && !host.contains(|letter: char| letter.is_whitespace() || letter == '/')

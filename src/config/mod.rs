@@ -14,6 +14,7 @@
 mod check;
 mod checked;
 mod errors;
+mod http;
 mod keys;
 mod layers;
 mod policy;
@@ -21,6 +22,7 @@ mod properties;
 mod raw;
 mod raw_policy;
 mod schemas;
+mod shown;
 mod tree;
 mod zone;
 
@@ -30,8 +32,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-pub use checked::{AlertsFrom, Config, EngineConfig, HttpConfig, KafkaConfig, LogConfig};
+pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
+pub use http::{Exposed, HttpConfig};
 pub use keys::{Key, Keys, Kind};
 pub use layers::VARIABLE_PREFIX;
 pub use properties::{
@@ -40,6 +43,7 @@ pub use properties::{
 };
 pub use raw::{LogFormat, LogLevel, Partitioner};
 pub use schemas::{alerts_schema, config_schema, events_schema};
+pub use shown::shown;
 pub use zone::tzdb_version;
 
 use checked::Checker;

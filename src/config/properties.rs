@@ -27,7 +27,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself, to be handed to the Kafka client only.
+    /// The text itself, to be handed to what needs it only: the Kafka client, the API's door.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -9,7 +9,7 @@
 //! [`rate`] (exact arithmetic), `orders` and `defects` (merged facts), [`window`] (daily
 //! buckets and running totals), [`boundary`] (which records belong together), `alerts` (levels,
 //! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
-//! (who is close to an alert).
+//! (who is close to an alert), [`look`] (what readers see).
 
 pub(crate) mod accounts;
 pub(crate) mod alerts;
@@ -22,6 +22,7 @@ mod evaluate;
 pub mod event;
 pub(crate) mod held_text;
 pub mod ids;
+pub mod look;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;

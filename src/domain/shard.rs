@@ -115,6 +115,7 @@ pub struct Shard {
     pub(crate) slots: StatusSlots,
     pub(crate) digest: Digest,
     pub(crate) digest_buffer: Vec<u8>,
+    pub(crate) moved: super::look::Moved,
 }
 
 impl Shard {
@@ -150,6 +151,7 @@ impl Shard {
             slots: StatusSlots::new(config.length),
             digest: Digest::default(),
             digest_buffer: Vec::new(),
+            moved: super::look::Moved::default(),
         }
     }
 
@@ -292,6 +294,7 @@ impl Shard {
         let alerts_before = effects.alerts.len();
         let evaluated = self.evaluate(boundary, effects);
         self.extend_digest(boundary, merged, &evaluated, &effects.alerts[alerts_before..]);
+        self.note_moved(&evaluated);
         // The memory serves the next boundary.
         self.book.touched = evaluated;
         self.forget_empty_accounts(effects);

@@ -12,6 +12,8 @@
 //!
 //! Absent on purpose: clocks (both readings come in), threads, sleeping.
 
+mod clock;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
 use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, SourceError};
+use super::query::{self, ReadModel};
 use super::restore::{self, Opener};
 use super::slot::{Now, ReadRules, Slot};
 use super::stop::Stop;
@@ -46,9 +49,6 @@ const BACKOFF_MS: (i64, i64) = (100, 5_000);
 
 /// How often gauges are refreshed, in ms.
 const GAUGES_MS: i64 = 1_000;
-
-/// How often a clock that was found off is compared again, in ms.
-const CLOCK_AGAIN_MS: i64 = 5_000;
 
 /// What a worker is made with.
 #[derive(Clone, Debug)]
@@ -101,6 +101,7 @@ pub struct Worker<B> {
     compare_clock_ms: Option<i64>,
     events: Vec<GroupEvent>,
     publisher: Publisher,
+    readers: Option<query::Publisher>,
 }
 
 impl<B> std::fmt::Debug for Worker<B> {
@@ -163,6 +164,7 @@ impl<B: Broker> Worker<B> {
             compare_clock_ms: Some(i64::MIN),
             events: Vec::new(),
             publisher: Publisher::default(),
+            readers: None,
             broker,
         }
     }
@@ -170,6 +172,11 @@ impl<B: Broker> Worker<B> {
     /// Lets the worker write down on a board what others may see of its shards.
     pub fn publish_on(&mut self, board: Arc<Board>) {
         self.publisher = Publisher::on(board);
+    }
+
+    /// Lets readers see the worker's shards.
+    pub fn show_to(&mut self, model: Arc<ReadModel>) {
+        self.readers = Some(query::Publisher::new(model));
     }
 
     /// Takes one turn; tells whether there was anything to do.
@@ -200,7 +207,20 @@ impl<B: Broker> Worker<B> {
         did |= self.commit_if_due(now)?;
         self.refresh_gauges(now);
         self.publisher.publish(self.slots.values(), self.identity.length, now);
+        self.show(now);
         Ok(did)
+    }
+
+    /// Shows readers what is committed.
+    fn show(&mut self, now: Now) {
+        let is_committed = !self.has_uncommitted();
+        let Some(readers) = &mut self.readers else { return };
+        for slot in self.slots.values() {
+            readers.sample(slot);
+        }
+        if is_committed {
+            readers.publish(&mut self.slots, &mut self.broker, self.identity.length, now);
+        }
     }
 
     /// Sleeps until something may have arrived.
@@ -263,30 +283,6 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Notes how far the clock is off. While it is off too far, the producer is replaced now and
-    /// then: its first, aborted transaction compares the clocks again.
-    fn note_clock(&mut self, now: Now) {
-        self.clock_skew_ms = self.broker.clock_skew_ms();
-        if let Some(skew_ms) = self.clock_skew_ms {
-            self.metrics.set_clock_skew_ms(skew_ms);
-        }
-        if !self.clock_is_good() {
-            warn!(skew_ms = self.clock_skew_ms, "the clock is off: no decision is taken");
-            let at_ms = now.mono_ms + CLOCK_AGAIN_MS;
-            self.compare_clock_ms = Some(at_ms);
-        }
-    }
-
-    /// Compares a clock that was off again, when it is time and nothing is uncommitted.
-    fn compare_clock(&mut self, now: Now) {
-        if self.compare_clock_ms.is_some_and(|at_ms| now.mono_ms >= at_ms) {
-            self.compare_clock_ms = None;
-            if !self.clock_is_good() {
-                self.back_off(now, 0);
-            }
-        }
-    }
-
     fn back_off(&mut self, now: Now, pause_ms: i64) {
         let pause_ms = pause_ms.clamp(BACKOFF_MS.0, BACKOFF_MS.1);
         self.reconnect = Some(Reconnect { at_ms: now.mono_ms + pause_ms, pause_ms });
@@ -315,7 +311,11 @@ impl<B: Broker> Worker<B> {
         for number in self.slots.keys() {
             self.health.remove_shard(self.number, *number);
         }
+        let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|_, slot| slot.phase.may_commit() && !slot.has_moved);
+        if let Some(readers) = &mut self.readers {
+            readers.retain(&self.slots, &before);
+        }
         for slot in self.slots.values_mut() {
             slot.phase = Phase::Parked;
         }
@@ -323,7 +323,11 @@ impl<B: Broker> Worker<B> {
 
     fn assign(&mut self, shards: &[ShardNo]) {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
+        let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|number, _| shards.contains(number));
+        if let Some(readers) = &mut self.readers {
+            readers.retain(&self.slots, &before);
+        }
         for number in shards {
             if let Some(slot) = self.slots.get_mut(number) {
                 slot.phase = opening(matches!(slot.phase, Phase::Parked));
@@ -397,11 +401,6 @@ impl<B: Broker> Worker<B> {
         Ok(did)
     }
 
-    fn clock_is_good(&self) -> bool {
-        let limit = self.identity.length.ms();
-        self.clock_skew_ms.is_none_or(|skew| skew.abs() <= limit)
-    }
-
     fn commit_if_due(&mut self, now: Now) -> Result<bool, Stop> {
         let is_due = now.mono_ms - self.committed_ms >= self.commit_interval_ms
             || self.slots.values().any(|slot| slot.effects.outputs() >= OUTPUTS_PER_COMMIT);
@@ -433,6 +432,9 @@ impl<B: Broker> Worker<B> {
         self.note_clock(now);
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
             observe::committed(slot, &self.metrics);
+            if let Some(readers) = &mut self.readers {
+                readers.committed(slot, self.identity.length);
+            }
             let number = slot.progress + 1;
             slot.committed(number);
         }

@@ -2,6 +2,7 @@
 //! what they committed against a bounded replay.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 
 mod check;
 
@@ -14,6 +15,7 @@ use odrwatch::domain::ids::ShardNo;
 use odrwatch::domain::policy::Policy;
 use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
+use odrwatch::pipeline::query::ReadModel;
 use odrwatch::pipeline::slot::Now;
 use odrwatch::pipeline::stop::Stop;
 use odrwatch::pipeline::worker::{StartRule, Worker, WorkerConfig};
@@ -52,6 +54,7 @@ pub struct Fleet {
     random: Random,
     now: Now,
     skew_ms: i64,
+    readers: Option<Arc<ReadModel>>,
 }
 
 impl Fleet {
@@ -85,7 +88,13 @@ impl Fleet {
         cluster.set_clock_ms(START_MS);
         let now = Now { wall_ms: START_MS, mono_ms: 0 };
         let (workers, health) = (BTreeMap::new(), BTreeMap::new());
-        Self { cluster, config, workers, health, waiting, random, now, skew_ms: 0 }
+        let (skew_ms, readers) = (0, None);
+        Self { cluster, config, workers, health, waiting, random, now, skew_ms, readers }
+    }
+
+    /// Lets readers see the shards of workers that join from now on.
+    pub fn show_to(&mut self, model: Arc<ReadModel>) {
+        self.readers = Some(model);
     }
 
     pub fn join(&mut self, instance: &str, worker: u32) {
@@ -93,7 +102,10 @@ impl Fleet {
         let health = Arc::new(HealthBoard::new(1));
         let metrics = Arc::new(Metrics::new(BuildInfo::of_this_build("none"), Arc::clone(&health)));
         let worker_config = self.worker_config();
-        let joined = Worker::new(broker, worker_config, metrics, Arc::clone(&health));
+        let mut joined = Worker::new(broker, worker_config, metrics, Arc::clone(&health));
+        if let Some(model) = &self.readers {
+            joined.show_to(Arc::clone(model));
+        }
         self.workers.insert((instance.to_owned(), worker), joined);
         self.health.insert((instance.to_owned(), worker), health);
     }

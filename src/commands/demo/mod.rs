@@ -29,6 +29,7 @@ use self::stage::Stage;
 use self::topics::RunName;
 use super::args::{DemoArgs, GlobalArgs};
 use super::cluster::{self, failure_of_asking};
+use super::exit::ExitCode;
 use super::failure::Failure;
 use super::run::{connector, service_of};
 use super::service::{self, Clock, Companion, Service};
@@ -62,6 +63,10 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
     if let Some(bootstrap) = &args.kafka {
         config.kafka.bootstrap_servers.clone_from(bootstrap);
         RunName::at(began_ms).name(&mut config.kafka);
+    }
+    if let Some(address) = args.http {
+        let is_fit = config.http.may_listen(address);
+        is_fit.map_err(|error| Failure::new(ExitCode::Config, error).during("--http"))?;
     }
     let (listener, taken) = listen(args.http, config.http.listen)?;
     config.http.listen = listener.local_addr().unwrap_or(config.http.listen);
@@ -161,9 +166,10 @@ impl Demo<'_> {
             stage.wait_until_open();
             connect(worker)
         };
-        // The screen tells it.
+        // The screen tells of progress.
         let service = Service {
             board: Some(board),
+            is_synthetic: true,
             tells_progress: false,
             ..service_of(config, PARTITIONS, config.http.listen)
         };
@@ -204,7 +210,8 @@ fn introduction(args: &DemoArgs, config: &Config, taken: Option<SocketAddr>, out
     let mut rows = vec![
         ("market", format!("{sellers}, {history} of history, seed {}", args.seed)),
         ("broker", broker),
-        ("metrics", format!("http://{}/metrics{taken}", config.http.listen)),
+        ("pages", format!("http://{}/{taken}", config.http.listen)),
+        ("metrics", format!("http://{}/metrics", config.http.listen)),
         ("times", "UTC".to_owned()),
         ("stops", until),
     ];
