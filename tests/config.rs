@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+#[path = "config/shown.rs"]
+mod shown;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
@@ -38,7 +41,7 @@ impl Given<'_> {
             policy: self.policy.map(Path::to_owned),
             sets: self.sets.iter().map(|text| (*text).to_owned()).collect(),
             host_name: Some("host-1".to_owned()),
-            without_secrets: false,
+            ..Sources::default()
         }
     }
 
@@ -152,7 +155,7 @@ fn values_become_the_types_that_the_rest_uses() {
     let config = yaml(
         "engine: {alerts_from: 2026-01-31T00:00:00.5Z, dead_letter_breaker_percent: 0}\n\
          kafka: {topics: {claims: az-claims}, heartbeat_interval_ms: 100}\n\
-         http: {listen: '[::]:0'}\n",
+         http: {listen: '[::]:0', insecure: true}\n",
     );
     let config = config.unwrap();
     let time = RecordTime::from_ms(1_769_817_600_500);
@@ -348,6 +351,12 @@ fn what_contradicts_is_refused_and_the_edge_is_not() {
         "kafka.bootstrap_servers=a:0",
         "http.listen=9464",
         "http.listen=localhost:9464",
+        "http.listen=0.0.0.0:9464",
+        "http.listen=[::]:9464",
+        "http.listen=192.0.2.7:9464 http.allowed_hosts=odr.example",
+        "http.token_file=/nowhere",
+        "http.allowed_hosts=http://odr.example",
+        "http.allowed_hosts=odr.example:80",
         "alerts_from=2026-01-31 00:00:00Z",
         "alerts_from=2026-01-31T00:00:00",
         "alerts_from=Live",
@@ -360,13 +369,16 @@ fn what_contradicts_is_refused_and_the_edge_is_not() {
         let errors = set(&sets).unwrap_err();
         assert_eq!(errors.mistakes().len(), 1, "{sets:?}: {errors}");
     }
-    let right: [&[&str]; 7] = [
+    let right: [&[&str]; 10] = [
         &["kafka.heartbeat_interval_ms=9999"],
         &["policy.warning_clear_bp=100"],
         &["policy.warning_clear_bp=0"],
         &["boundary_ms=900000"],
         &["kafka.bootstrap_servers=a, SSL://b:1,[::1]:9092"],
-        &["http.listen=0.0.0.0:0"],
+        &["http.listen=0.0.0.0:0", "http.insecure=true"],
+        &["http.listen=127.8.9.10:0"],
+        &["http.listen=[::ffff:127.0.0.1]:0"],
+        &["http.allowed_hosts=odr.example, Odr-2.example,::1"],
         &["alerts_from=1999-12-31t23:00:00.123456+05:30"],
     ];
     for sets in right {

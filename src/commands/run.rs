@@ -1,5 +1,6 @@
 //! `run`: the service beside a Kafka cluster.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tracing::{info, warn};
@@ -10,7 +11,8 @@ use super::exit::ExitCode;
 use super::failure::Failure;
 use super::service::{self, Service, SnapshotPlan};
 use super::start;
-use crate::config::{AlertsFrom, Config, SnapshotPlace};
+use crate::config::{self, AlertsFrom, Config, Secret, SnapshotPlace};
+use crate::http::Door;
 use crate::kafka::{self, KafkaBroker, KafkaSnapshotLog, TopicFacts};
 use crate::pipeline::ports::SnapshotStore;
 use crate::pipeline::worker::{StartRule, WorkerConfig};
@@ -27,10 +29,14 @@ use crate::wire::fingerprint::policy_fingerprint;
 pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
-    let facts = cluster::check(&config)?;
-    let mut service = service_of(&config, facts.partitions);
-    service.snapshots = snapshots(&config, &facts)?;
+    let facts = cluster::check(&config, &cluster::settings(&config))?;
     let listener = service::listen(config.http.listen)?;
+    let bound = listener.local_addr().unwrap_or(config.http.listen);
+    let mut service = service_of(&config, facts.partitions, bound);
+    service.snapshots = snapshots(&config, &facts)?;
+    if service.worker.owner.is_none() {
+        info!(%bound, "http.advertise is not stated: progress records name no address of ours");
+    }
     service::serve(&service, listener, connector(&config, facts), Vec::new())
 }
 
@@ -78,9 +84,10 @@ pub fn connector(
     }
 }
 
-/// The service that a configuration describes, over inputs of so many partitions.
+/// The service that a configuration describes, over inputs of so many partitions, with HTTP at an
+/// address.
 #[must_use]
-pub fn service_of(config: &Config, partitions: u32) -> Service {
+pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service {
     let engine = &config.engine;
     let mut shard = start::shard_config(config);
     shard.statuses = true;
@@ -97,11 +104,33 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         idle_after_ms: engine.idle_after_ms,
         max_clock_ahead_ms: engine.max_clock_ahead_ms,
         commit_interval_ms: ms(engine.commit_interval),
+        transaction_timeout_ms: ms(config.kafka.transaction_timeout),
         breaker_percent: engine.dead_letter_breaker_percent.unwrap_or(0),
         topics: config.kafka.topics.inputs.clone(),
         policy: policy_fingerprint(&config.policy, engine.boundary.ms()),
-        owner: Some(config.http.listen.to_string()),
+        owner: config.http.advertised(http),
         shard,
     };
-    Service { worker, workers: engine.workers, board: None, snapshots: None, stop_after: None }
+    Service {
+        worker,
+        workers: engine.workers,
+        board: None,
+        snapshots: None,
+        shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
+        is_synthetic: false,
+        config: config::shown(config),
+        door: door(config),
+        stop_after: None,
+        tells_progress: true,
+    }
+}
+
+/// Whom HTTP answers.
+fn door(config: &Config) -> Door {
+    let http = &config.http;
+    Door {
+        token: http.token.as_ref().map(Secret::expose).map(str::to_owned),
+        allowed_hosts: http.allowed_hosts.clone(),
+        ..Door::new(http.listen)
+    }
 }

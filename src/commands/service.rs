@@ -18,22 +18,32 @@ use tracing::{error, info, warn};
 
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::http::{self, HttpState};
+use crate::http::api::Readers;
+use crate::http::{self, Door, HttpState};
 use crate::pipeline::board::Board;
 use crate::pipeline::desk::{Desk, desk};
 use crate::pipeline::ports::{Broker, SnapshotStore, SourceError};
+use crate::pipeline::query::ReadModel;
 use crate::pipeline::slot::Now;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
 use crate::snapshot::keeper::{Keeper, KeeperConfig};
 use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
 use crate::telemetry::metrics::{BuildInfo, Metrics};
+use crate::telemetry::shard_progress::ShardProgress;
 
 /// How long a worker sleeps at most when there is nothing to do.
 const SLEEP: Duration = Duration::from_millis(20);
 
-/// How long a worker waits before it tries to connect again, and for how long in all.
-const CONNECT_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(3));
+/// How often it is looked how far restores and catch-ups are.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a worker waits before it tries to connect again.
+const CONNECT_AGAIN: Duration = Duration::from_millis(500);
+
+/// How much longer than a transaction may be open a worker tries to connect: a dead instance's
+/// transaction holds it up for so long, and brokers may be starting.
+const CONNECT_LONGER: Duration = Duration::from_mins(2);
 
 /// Reads both clocks: the only place that does for a worker.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +80,18 @@ pub struct Service {
     pub board: Option<Arc<Board>>,
     /// How the state is kept; `None` if it is not.
     pub snapshots: Option<SnapshotPlan>,
+    /// How many partitions each input has; known where the service comes from the cluster.
+    pub shards: usize,
+    /// Whether the data are invented.
+    pub is_synthetic: bool,
+    /// The configuration in effect, without secrets, as readers see it.
+    pub config: serde_json::Value,
+    /// Whom HTTP answers.
+    pub door: Door,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
+    /// Tell on the standard error stream how far restores and catch-ups are.
+    pub tells_progress: bool,
 }
 
 /// How each worker's state is kept.
@@ -147,6 +167,15 @@ pub fn serve<B: Broker>(
         .and_then(|()| runtime.block_on(async { TcpListener::from_std(listener) }))
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
+    let model = ReadModel::new();
+    let readers = Readers {
+        model: Arc::clone(&model),
+        policy: service.worker.shard.policy.clone(),
+        shards: service.shards,
+        topics: service.worker.topics.clone(),
+        is_synthetic: service.is_synthetic,
+        config: service.config.clone(),
+    };
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     for number in 0..service.workers {
@@ -170,6 +199,7 @@ pub fn serve<B: Broker>(
             shutdown: shutdown.clone(),
             board: service.board.clone(),
             desk,
+            model: Arc::clone(&model),
         };
         let connect = connect.clone();
         let index = u32::try_from(number).expect("few workers");
@@ -182,7 +212,14 @@ pub fn serve<B: Broker>(
         threads.push(start_thread(name.to_owned(), run, &ended, &shutdown)?);
     }
     drop(ended);
-    let result = runtime.block_on(supervise(service, listener, metrics, &health, &shutdown, ends));
+    let result = runtime.block_on(supervise(
+        service,
+        (listener, readers),
+        metrics,
+        &health,
+        &shutdown,
+        ends,
+    ));
     for thread in threads {
         // A panic was caught and told inside.
         let _ = thread.join();
@@ -220,14 +257,15 @@ fn start_thread(
 /// Serves HTTP and waits for signals and for the ends of the threads.
 async fn supervise(
     service: &Service,
-    listener: TcpListener,
+    (listener, readers): (TcpListener, Readers),
     metrics: Arc<Metrics>,
     health: &HealthBoard,
     shutdown: &Shutdown,
     mut ends: mpsc::UnboundedReceiver<(String, Result<(), Failure>)>,
 ) -> Result<(), Failure> {
     let (stop_http, http_stops) = watch::channel(false);
-    let server = http::serve(listener, HttpState::new(metrics), http_stops);
+    let state = HttpState::new(metrics, Some(readers), &service.door, http_stops.clone());
+    let server = http::serve(listener, state, http_stops);
     let threads = async {
         let mut first = Ok(());
         while let Some((name, result)) = ends.recv().await {
@@ -243,6 +281,7 @@ async fn supervise(
     };
     let signals = stop_on_signals(service.stop_after, health, shutdown);
     let both = async { tokio::join!(server, threads) };
+    let progress = tell_progress(service, health, shutdown);
     tokio::select! {
         (served, first) = both => {
             if let Err(error) = served {
@@ -251,7 +290,20 @@ async fn supervise(
             first
         }
         failure = signals => Err(failure),
+        () = progress => unreachable!("it is told for as long as the service runs"),
     }
+}
+
+/// Tells how far restores and catch-ups are, until everything is asked to stop; never ends.
+async fn tell_progress(service: &Service, health: &HealthBoard, shutdown: &Shutdown) {
+    let (mut progress, clock) = (ShardProgress::default(), Clock::start());
+    while service.tells_progress && !shutdown.is_asked() {
+        progress.tick(&health.shards(), clock.now().mono_ms);
+        tokio::time::sleep(LOOK).await;
+    }
+    // A bar would be in the way of what is said at the end.
+    drop(progress);
+    std::future::pending::<()>().await;
 }
 
 /// Asks for a stop at the first signal or when the time is over; ends only at a second signal.
@@ -274,9 +326,9 @@ async fn stop_on_signals(
         }
     };
     tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: committing and leaving the group"),
-        _ = interrupt.recv() => info!("SIGINT: committing and leaving the group"),
-        () = over => info!("the time is over: committing and leaving the group"),
+        _ = terminate.recv() => info!("SIGTERM: committing and stopping"),
+        _ = interrupt.recv() => info!("SIGINT: committing and stopping"),
+        () = over => info!("the time is over: committing and stopping"),
     }
     health.set_draining();
     shutdown.ask();
@@ -298,6 +350,7 @@ struct WorkerPart {
     board: Option<Arc<Board>>,
     /// Where its snapshots go, and how often.
     desk: Option<(Desk, i64)>,
+    model: Arc<ReadModel>,
 }
 
 impl WorkerPart {
@@ -315,7 +368,7 @@ impl WorkerPart {
     fn work<B: Broker>(self, connect: impl Fn() -> Result<B, SourceError>) -> Result<(), Failure> {
         let clock = Clock::start();
         let Some(broker) = self.connect(&clock, connect)? else { return Ok(()) };
-        let Self { config, metrics, health, shutdown, board, desk } = self;
+        let Self { config, metrics, health, shutdown, board, desk, model } = self;
         let mut worker = Worker::new(broker, config, metrics, health);
         if let Some(board) = board {
             worker.publish_on(board);
@@ -323,6 +376,7 @@ impl WorkerPart {
         if let Some((desk, interval_ms)) = desk {
             worker.keep_snapshots(desk, interval_ms);
         }
+        worker.show_to(model);
         while !shutdown.is_asked() {
             match worker.turn(clock.now()) {
                 Ok(true) => {}
@@ -339,8 +393,8 @@ impl WorkerPart {
         clock: &Clock,
         connect: impl Fn() -> Result<B, SourceError>,
     ) -> Result<Option<B>, Failure> {
-        let (pause, limit) = CONNECT_AGAIN;
-        let limit_ms = i64::try_from(limit.as_millis()).expect("minutes");
+        let longer_ms = i64::try_from(CONNECT_LONGER.as_millis()).expect("minutes");
+        let limit_ms = self.config.transaction_timeout_ms.saturating_add(longer_ms);
         loop {
             if self.shutdown.is_asked() {
                 return Ok(None);
@@ -355,7 +409,7 @@ impl WorkerPart {
                 return Err(failure_of_source(&error).during("connecting a worker"));
             }
             warn!(%error, "cannot connect yet");
-            std::thread::sleep(pause);
+            std::thread::sleep(CONNECT_AGAIN);
         }
     }
 }

@@ -27,7 +27,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself, to be handed to the Kafka client only.
+    /// The text itself, to be handed to what needs it only: the Kafka client, the API's door.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -107,6 +107,18 @@ fn sounds_secret(name: &str) -> bool {
     let words = ["password", "secret", "token", "pem", "private", "key"];
     name == "sasl.oauthbearer.config" || words.iter().any(|word| name.contains(word))
 }
+
+/// Why the Kafka client does not take a property. Never holds its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyMisfit {
+    /// What is wrong, as the rest of a sentence that begins with the key.
+    pub problem: String,
+    /// What is allowed, where that is known.
+    pub allowed: Option<String>,
+}
+
+/// Asks the Kafka client whether it takes a property of a name with a value, where that is known.
+pub type PropertyCheck = fn(&str, Option<&str>) -> Result<(), PropertyMisfit>;
 
 /// A property that odrwatch sets itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

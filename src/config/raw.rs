@@ -251,13 +251,32 @@ impl Default for RawSnapshots {
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawHttp {
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 takes a free one. An address that other machines
+    /// reach needs `token_file`, or `insecure`.
     pub listen: String,
+    /// Host and port under which the other members reach this process; it is written into the
+    /// progress records. Default: the address that is listened on, unless that is every address.
+    pub advertise: Option<String>,
+    /// File with the token that the API asks for, 16 to 1024 visible ASCII characters; one line end
+    /// at its end is dropped. Without it, the API answers everybody who reaches the address.
+    pub token_file: Option<String>,
+    /// Lets the API answer on an address that other machines reach without asking for a token:
+    /// something else keeps out who may not read it.
+    pub insecure: bool,
+    /// Names under which browsers and programs reach the pages and the API, beside localhost and
+    /// the listen address, separated by commas; without ports.
+    pub allowed_hosts: String,
 }
 
 impl Default for RawHttp {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".to_owned() }
+        Self {
+            listen: "127.0.0.1:9464".to_owned(),
+            advertise: None,
+            token_file: None,
+            insecure: false,
+            allowed_hosts: String::new(),
+        }
     }
 }
 

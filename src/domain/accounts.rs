@@ -119,6 +119,19 @@ impl Accounts {
         number
     }
 
+    /// The account of these ids, if it is held.
+    pub(crate) fn find(&self, seller_id: &str, marketplace_id: &str) -> Option<AccountNo> {
+        let short = ShortId::new(seller_id);
+        let known = self.sellers_by_id.find(hash(seller_id, self.seed), |known| {
+            known.id == short
+                && (short.is_whole() || *self.sellers[place(known.number.0)].id == *seller_id)
+        })?;
+        let marketplace = *self.marketplaces_by_id.get(marketplace_id)?;
+        let seller = &self.sellers[place(known.number.0)];
+        let mut held = seller.first.iter().chain(&seller.more);
+        held.find(|(of, _)| *of == marketplace).map(|(_, account)| *account)
+    }
+
     /// The number of a marketplace, which gets one if new.
     pub(crate) fn marketplace(&mut self, id: MarketplaceId<'_>) -> MarketplaceNo {
         let text = id.as_str();

@@ -9,7 +9,8 @@
 //! [`rate`] (exact arithmetic), `orders` and `defects` (merged facts), [`window`] (daily
 //! buckets and running totals), [`boundary`] (which records belong together), `alerts` (levels,
 //! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
-//! (who is close to an alert), [`image`] (a shard's state, out and in).
+//! (who is close to an alert), [`image`] (a shard's state, out and in), [`look`] (what readers
+//! see).
 
 pub(crate) mod accounts;
 pub(crate) mod alerts;
@@ -20,8 +21,10 @@ pub(crate) mod defects;
 pub mod effects;
 mod evaluate;
 pub mod event;
+pub(crate) mod held_text;
 pub mod ids;
 pub mod image;
+pub mod look;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
@@ -30,5 +33,6 @@ pub mod shard;
 mod tell;
 #[cfg(test)]
 mod tests;
+pub(crate) mod texts;
 pub mod time;
 pub mod window;

@@ -1,5 +1,8 @@
 //! Invariants of the whole core, on a small random market.
 
+#[path = "look_tests.rs"]
+mod look;
+
 use super::effects::{AlertKind, Counts, Effects};
 use super::event::{
     Channel, ChargebackReason, ChargebackStatus, ClaimStatus, DeadReason, DefectEvent, DefectFact,

@@ -7,12 +7,17 @@
 //! | `GET /healthz` | the same as `/livez` |
 //! | `GET /readyz` | 200 `ready` when every shard is live, else 503 and why |
 //! | `GET /version` | which build this is, JSON |
-//! | `GET /` | this list |
+//! | `GET /` | the pages for a browser, this list for everything else |
+//! | `GET /assets/...` | the files of the pages |
+//! | `/api/v1/...` | the JSON API, see `api` |
 //!
 //! Invariants: a request is over within [`REQUEST_TIMEOUT`]; nothing here blocks or locks for
 //! longer than a copy; nothing here holds a shard's state. Absent on purpose: Kafka, threads and
 //! the runtime, which belong to the caller of [`serve`].
 
+mod access;
+pub mod api;
+mod assets;
 mod probes;
 
 use std::io;
@@ -29,13 +34,21 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+pub use access::Door;
+
 use crate::telemetry::Metrics;
 
 /// The longest that a request may take.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest body of a request, in bytes. No endpoint reads one yet.
+/// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The longest path and parameters of a request, in bytes.
+pub const MAX_URI_BYTES: usize = 4 * 1024;
+
+/// The longest headers of a request, in bytes.
+pub const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// The longest that open connections may hold up the end of the server.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,26 +66,49 @@ pub const ENDPOINTS: [(&str, &str); 5] = [
 pub struct HttpState {
     metrics: Arc<Metrics>,
     watchdog: probes::Watchdog,
+    readers: Option<api::Readers>,
+    access: access::Access,
+    /// Tells this process's alerts from another's, in the ids of events.
+    epoch: String,
+    shutdown: watch::Receiver<bool>,
 }
 
 impl HttpState {
     /// Answers from these metrics and the health board behind them.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { metrics, watchdog: probes::Watchdog::default() })
+    pub fn new(
+        metrics: Arc<Metrics>,
+        readers: Option<api::Readers>,
+        door: &Door,
+        shutdown: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            metrics,
+            watchdog: probes::Watchdog::default(),
+            readers,
+            access: access::Access::new(door),
+            epoch: format!("{:x}", api::now_ms()),
+            shutdown,
+        })
     }
 }
 
-/// The routes, with their limits.
+/// The routes, with their limits. The probes answer everybody who reaches the address.
 pub fn router(state: Arc<HttpState>) -> Router {
-    let routes = Router::new()
+    let probes = Router::new()
         .route("/metrics", get(probes::metrics))
         .route("/livez", get(probes::livez))
         .route("/healthz", get(probes::livez))
         .route("/readyz", get(probes::readyz))
-        .route("/version", get(probes::version))
+        .route("/version", get(probes::version));
+    let admit = middleware::from_fn_with_state(Arc::clone(&state), access::admit);
+    let routes = Router::new()
         .route("/", get(probes::index))
+        .route("/assets/{*path}", get(assets::file))
+        .merge(api::routes(&state))
         .fallback(probes::not_found)
+        .layer(admit)
+        .merge(probes)
         .with_state(state);
     limited(routes, REQUEST_TIMEOUT)
 }
@@ -83,9 +119,15 @@ fn limited(routes: Router, timeout: Duration) -> Router {
         .layer(middleware::from_fn(move |request, next| guard(request, next, timeout)))
 }
 
-/// Refuses long bodies, ends slow requests, and marks every answer as not to be stored.
+/// Refuses what is too long, ends slow requests, and marks every answer as not to be stored.
 async fn guard(request: Request, next: Next, timeout: Duration) -> Response {
-    let mut response = if stated_length(&request) > MAX_BODY_BYTES {
+    let headers = request.headers().iter();
+    let header_bytes: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let mut response = if uri_bytes(&request) > MAX_URI_BYTES {
+        (StatusCode::URI_TOO_LONG, "the address is too long\n").into_response()
+    } else if header_bytes > MAX_HEADER_BYTES {
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too long\n").into_response()
+    } else if stated_length(&request) > MAX_BODY_BYTES {
         (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n").into_response()
     } else {
         match tokio::time::timeout(timeout, next.run(request)).await {
@@ -97,6 +139,10 @@ async fn guard(request: Request, next: Next, timeout: Duration) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+fn uri_bytes(request: &Request) -> usize {
+    request.uri().path_and_query().map_or(0, |path| path.as_str().len())
 }
 
 fn stated_length(request: &Request) -> usize {

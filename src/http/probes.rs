@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::api::Refusal;
 use super::{ENDPOINTS, HttpState};
 use crate::telemetry::{HealthBoard, Readiness};
 
@@ -110,13 +111,21 @@ pub(super) async fn version(State(state): State<Arc<HttpState>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// `GET /`
-pub(super) async fn index() -> String {
-    list("odrwatch")
+/// `GET /`: the pages for a browser, the list of endpoints for everything else.
+pub(super) async fn index(State(state): State<Arc<HttpState>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if state.readers.is_some() && accept.is_some_and(|kinds| kinds.contains("text/html")) {
+        return super::assets::index();
+    }
+    list("odrwatch").into_response()
 }
 
 /// Any other path.
 pub(super) async fn not_found(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        let hint = "The paths are listed in /api/v1/openapi.json.";
+        return Refusal::not_found("There is nothing at this path.", hint).into_response();
+    }
     let title = format!("there is nothing at {}", uri.path());
     (StatusCode::NOT_FOUND, list(&title)).into_response()
 }

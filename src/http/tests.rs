@@ -43,7 +43,10 @@ impl Server {
     }
 
     fn probes() -> Self {
-        Self::start(|metrics| router(HttpState::new(metrics)))
+        Self::start(|metrics| {
+            let (_, shutdown) = watch::channel(false);
+            router(HttpState::new(metrics, None, &Door::new(([127, 0, 0, 1], 0).into()), shutdown))
+        })
     }
 
     fn ask(&self, request: &str) -> Answer {

@@ -109,7 +109,7 @@ fn input_settings(layout: TopicLayout) -> Vec<(&'static str, String)> {
 
 fn output_settings(topic: OutTopic) -> Vec<(&'static str, String)> {
     let year = (365 * DAY_MS).to_string();
-    let settings: &[(&str, &str)] = match topic {
+    let settings: &[(&'static str, &str)] = match topic {
         OutTopic::Alerts => &[
             ("cleanup.policy", "delete"),
             ("retention.ms", &year),
@@ -132,37 +132,19 @@ fn output_settings(topic: OutTopic) -> Vec<(&'static str, String)> {
             ("message.timestamp.type", "LogAppendTime"),
         ],
     };
-    settings.iter().map(|(name, value)| (static_name(name), (*value).to_owned())).collect()
+    settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
 /// Small segments and eager compaction: what a newer snapshot replaced should go soon.
 fn snapshot_settings() -> Vec<(&'static str, String)> {
-    let settings: &[(&str, &str)] = &[
+    let settings: &[(&'static str, &str)] = &[
         ("cleanup.policy", "compact"),
         ("segment.bytes", "67108864"),
         ("segment.ms", "600000"),
         ("min.cleanable.dirty.ratio", "0.1"),
         ("delete.retention.ms", "60000"),
     ];
-    settings.iter().map(|(name, value)| (static_name(name), (*value).to_owned())).collect()
-}
-
-/// The setting's name as the constant that it is.
-fn static_name(name: &str) -> &'static str {
-    const NAMES: [&str; 11] = [
-        "cleanup.policy",
-        "retention.ms",
-        "retention.bytes",
-        "message.timestamp.type",
-        "message.timestamp.after.max.ms",
-        "max.message.bytes",
-        "min.insync.replicas",
-        "segment.bytes",
-        "segment.ms",
-        "min.cleanable.dirty.ratio",
-        "delete.retention.ms",
-    ];
-    NAMES.into_iter().find(|one| *one == name).expect("NAMES lists every setting used here")
+    settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
 fn create(

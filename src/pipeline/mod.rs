@@ -2,8 +2,8 @@
 //!
 //! [`worker`] is the turn; [`slot`] is a shard in it, [`lifecycle`] its states, [`restore`] how it
 //! is opened, [`snapshots`] when its state is kept and [`desk`] with whom, [`idle`] how silence is
-//! decided about, [`batch`] how effects become a transaction,
-//! [`stop`] why it ends, [`board`] what others see of it. [`replay`] is the bounded run over the
+//! decided about, [`batch`] how effects become a transaction, [`stop`] why it ends, [`board`] what
+//! the demo sees of it, [`query`] what readers do. [`replay`] is the bounded run over the
 //! same core, [`summary`] what it comes to, and [`intake`] and [`decisions`] are what both share.
 //! Absent on purpose: Kafka, HTTP, clocks and threads.
 
@@ -18,6 +18,7 @@ pub mod intake;
 pub mod lifecycle;
 mod observe;
 pub mod ports;
+pub mod query;
 pub mod replay;
 pub mod restore;
 pub mod slot;

@@ -94,6 +94,7 @@ pub(super) fn refuse_what_differs(opening: &mut Opening, shard: ShardNo) -> bool
     }
     let number = ours.number;
     warn!(%shard, number, "snapshot refused: the progress topic says otherwise of its state");
-    *opening = Opening { since_ms: opening.since_ms, below: Some(number), ..Opening::default() };
+    let disagrees_since_ms = opening.disagrees_since_ms;
+    *opening = Opening { disagrees_since_ms, below: Some(number), ..Opening::default() };
     true
 }

@@ -12,6 +12,10 @@
 //!
 //! Absent on purpose: clocks (both readings come in), threads, sleeping.
 
+mod clock;
+mod keeping;
+mod showing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +26,12 @@ use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
 use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
-use super::desk::Desk;
-use super::idle::{self, IdleRules, Question};
+use super::idle::{self, IdleRules, Questions};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
 use super::ports::{Batch, Broker, CommitError, GroupEvent, OutTopic, Receipt, SourceError};
+use super::query;
 use super::restore::{self, Opener};
 use super::slot::{Now, ReadRules, Slot};
 use super::snapshots::Snapshots;
@@ -49,9 +53,6 @@ const BACKOFF_MS: (i64, i64) = (100, 5_000);
 /// How often gauges are refreshed, in ms.
 const GAUGES_MS: i64 = 1_000;
 
-/// How often a clock that was found off is compared again, in ms.
-const CLOCK_AGAIN_MS: i64 = 5_000;
-
 /// What a worker is made with.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -69,13 +70,15 @@ pub struct WorkerConfig {
     pub max_clock_ahead_ms: i64,
     /// The least time between two transactions, in ms.
     pub commit_interval_ms: i64,
+    /// How long a transaction may be open, in ms.
+    pub transaction_timeout_ms: i64,
     /// The share of dead letters in the last thousand records that stops a shard; 0 is off.
     pub breaker_percent: u32,
     /// The names of the four input topics.
     pub topics: [String; 4],
     /// The policy's fingerprint.
     pub policy: String,
-    /// Where this process serves HTTP.
+    /// Where this process serves HTTP for others, as `host:port`.
     pub owner: Option<String>,
 }
 
@@ -90,7 +93,7 @@ pub struct Worker<B> {
     idle_rules: IdleRules,
     start: StartRule,
     commit_interval_ms: i64,
-    question: Question,
+    questions: Questions,
     number: WorkerNo,
     metrics: Arc<Metrics>,
     health: Arc<HealthBoard>,
@@ -102,6 +105,7 @@ pub struct Worker<B> {
     events: Vec<GroupEvent>,
     publisher: Publisher,
     snapshots: Option<Snapshots>,
+    readers: Option<query::Publisher>,
 }
 
 impl<B> std::fmt::Debug for Worker<B> {
@@ -131,7 +135,11 @@ impl<B: Broker> Worker<B> {
         health.set_worker(config.number, WorkerState::Joining);
         Self {
             slots: BTreeMap::new(),
-            opener: Opener { shard: config.shard, policy: config.policy.clone() },
+            opener: Opener {
+                shard: config.shard,
+                policy: config.policy.clone(),
+                transaction_timeout_ms: config.transaction_timeout_ms,
+            },
             intake: Intake::new(config.input),
             identity: Identity {
                 topics: config.topics,
@@ -148,7 +156,7 @@ impl<B: Broker> Worker<B> {
             idle_rules: IdleRules { idle_after_ms: config.idle_after_ms, length },
             start: config.start,
             commit_interval_ms: config.commit_interval_ms,
-            question: Question::default(),
+            questions: Questions::default(),
             number: config.number,
             metrics,
             health,
@@ -161,6 +169,7 @@ impl<B: Broker> Worker<B> {
             events: Vec::new(),
             publisher: Publisher::default(),
             snapshots: None,
+            readers: None,
             broker,
         }
     }
@@ -168,12 +177,6 @@ impl<B: Broker> Worker<B> {
     /// Lets the worker write down on a board what others may see of its shards.
     pub fn publish_on(&mut self, board: Arc<Board>) {
         self.publisher = Publisher::on(board);
-    }
-
-    /// Lets the worker take snapshots about as often as said, in ms, and restore from them.
-    pub fn keep_snapshots(&mut self, desk: Desk, interval_ms: i64) {
-        self.metrics.snapshots.set_interval_ms(interval_ms);
-        self.snapshots = Some(Snapshots::new(desk, interval_ms));
     }
 
     /// Takes one turn; tells whether there was anything to do.
@@ -186,26 +189,27 @@ impl<B: Broker> Worker<B> {
             return Ok(false);
         }
         if !self.has_uncommitted() {
-            self.serve_group(now)?;
+            self.serve_group()?;
             self.compare_clock(now);
+            if self.reconnect.is_none() && self.broker.has_lost_an_end() {
+                warn!("a broker lost the end of the last transaction: replacing the producer");
+                self.back_off(now, 0);
+                return Ok(false);
+            }
         }
-        if let Some(snapshots) = &mut self.snapshots {
-            snapshots.take_answers(&mut self.slots, &self.metrics, &self.health, now);
-        }
+        self.take_snapshots_answers(now);
         for slot in self.slots.values_mut() {
             self.opener.step(slot, &mut self.broker, self.snapshots.as_ref(), now)?;
         }
-        self.question.take(&mut self.broker, self.slots.values_mut());
+        self.questions.take(&mut self.broker, self.slots.values_mut());
         let mut did = self.read(now)?;
         did |= self.close(now)?;
-        self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
+        self.questions.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
         did |= self.commit_if_due(now)?;
-        if let Some(snapshots) = &mut self.snapshots {
-            let (metrics, health) = (&self.metrics, &self.health);
-            did |= snapshots.step(&mut self.slots, &self.identity, metrics, health, now);
-        }
+        did |= self.step_snapshots(now);
         self.refresh_gauges(now);
         self.publisher.publish(self.slots.values(), self.identity.length, now);
+        self.show(now);
         Ok(did)
     }
 
@@ -220,8 +224,8 @@ impl<B: Broker> Worker<B> {
     /// A loud stop.
     pub fn shut_down(mut self, now: Now) -> Result<(), Stop> {
         let result = if self.has_uncommitted() { self.commit(now).map(|_| ()) } else { Ok(()) };
-        if let (Ok(()), Some(snapshots)) = (&result, &mut self.snapshots) {
-            snapshots.take_last(&self.slots, &self.identity);
+        if result.is_ok() {
+            self.take_last_snapshots();
         }
         self.broker.close();
         result
@@ -252,6 +256,7 @@ impl<B: Broker> Worker<B> {
             Ok(()) => {
                 self.reconnect = None;
                 self.note_clock(now);
+                self.compare_progress();
                 Ok(true)
             }
             Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
@@ -263,27 +268,12 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Notes how far the clock is off. While it is off too far, the producer is replaced now and
-    /// then: its first, aborted transaction compares the clocks again.
-    fn note_clock(&mut self, now: Now) {
-        self.clock_skew_ms = self.broker.clock_skew_ms();
-        if let Some(skew_ms) = self.clock_skew_ms {
-            self.metrics.set_clock_skew_ms(skew_ms);
-        }
-        if !self.clock_is_good() {
-            warn!(skew_ms = self.clock_skew_ms, "the clock is off: no decision is taken");
-            let at_ms = now.mono_ms + CLOCK_AGAIN_MS;
-            self.compare_clock_ms = Some(at_ms);
-        }
-    }
-
-    /// Compares a clock that was off again, when it is time and nothing is uncommitted.
-    fn compare_clock(&mut self, now: Now) {
-        if self.compare_clock_ms.is_some_and(|at_ms| now.mono_ms >= at_ms) {
-            self.compare_clock_ms = None;
-            if !self.clock_is_good() {
-                self.back_off(now, 0);
-            }
+    /// Lets each shard with a state open again, with that state if the group still has its number:
+    /// what became of the last transaction was settled just now.
+    fn compare_progress(&mut self) {
+        self.forget_snapshot();
+        for slot in self.slots.values_mut().filter(|slot| slot.phase.may_commit()) {
+            slot.phase = opening(true);
         }
     }
 
@@ -292,19 +282,17 @@ impl<B: Broker> Worker<B> {
         self.reconnect = Some(Reconnect { at_ms: now.mono_ms + pause_ms, pause_ms });
     }
 
-    fn serve_group(&mut self, now: Now) -> Result<(), Stop> {
+    fn serve_group(&mut self) -> Result<(), Stop> {
         let mut events = std::mem::take(&mut self.events);
         match self.broker.poll_group(&mut events) {
             Ok(()) | Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => {}
             Err(error) => return Err(Stop::from_source(error)),
         }
         for event in events.drain(..) {
-            if let Some(snapshots) = &mut self.snapshots {
-                snapshots.forget();
-            }
+            self.forget_snapshot();
             match event {
                 GroupEvent::Revoked { lost } => self.revoke(lost),
-                GroupEvent::Assigned(shards) => self.assign(&shards, now),
+                GroupEvent::Assigned(shards) => self.assign(&shards),
             }
         }
         self.events = events;
@@ -318,21 +306,29 @@ impl<B: Broker> Worker<B> {
         for number in self.slots.keys() {
             self.health.remove_shard(self.number, *number);
         }
+        let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|_, slot| slot.phase.may_commit() && !slot.has_moved);
+        if let Some(readers) = &mut self.readers {
+            readers.retain(&self.slots, &before);
+        }
         for slot in self.slots.values_mut() {
             slot.phase = Phase::Parked;
         }
     }
 
-    fn assign(&mut self, shards: &[ShardNo], now: Now) {
+    fn assign(&mut self, shards: &[ShardNo]) {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
+        let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|number, _| shards.contains(number));
+        if let Some(readers) = &mut self.readers {
+            readers.retain(&self.slots, &before);
+        }
         for number in shards {
             if let Some(slot) = self.slots.get_mut(number) {
-                slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
+                slot.phase = opening(matches!(slot.phase, Phase::Parked));
                 slot.shown = None;
             } else {
-                let slot = self.new_slot(*number, now);
+                let slot = self.new_slot(*number);
                 self.slots.insert(*number, slot);
             }
             // A settled worker with an empty board would look ready.
@@ -341,10 +337,10 @@ impl<B: Broker> Worker<B> {
         self.health.set_worker(self.number, WorkerState::Settled);
     }
 
-    fn new_slot(&self, number: ShardNo, now: Now) -> Slot {
+    fn new_slot(&self, number: ShardNo) -> Slot {
         let from = [NextOffset::stated(0); 4];
         let metrics = ShardMetrics::new(&self.metrics, number);
-        Slot::new(opening(now, false), self.opener.engine(number, from), from, metrics)
+        Slot::new(opening(false), self.opener.engine(number, from), from, metrics)
     }
 
     fn read(&mut self, now: Now) -> Result<bool, Stop> {
@@ -352,10 +348,12 @@ impl<B: Broker> Worker<B> {
         // With a slow clock every record would look as if it came from the future.
         let is_slow = self.clock_skew_ms.is_some_and(|skew| skew < -self.identity.length.ms());
         for slot in self.slots.values_mut() {
-            if (is_slow && slot.phase.may_commit()) || holds(self.snapshots.as_ref(), slot.number) {
+            if (is_slow && slot.phase.may_commit())
+                || keeping::holds(self.snapshots.as_ref(), slot.number)
+            {
                 continue;
             }
-            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
+            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp(_) | Phase::Live)
                 || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
             {
                 continue;
@@ -379,8 +377,8 @@ impl<B: Broker> Worker<B> {
         for slot in self.slots.values_mut() {
             match &slot.phase {
                 Phase::Restoring(_) => restore::advance(slot, &mut self.broker, now)?,
-                Phase::CatchingUp { ends } => {
-                    let ends = *ends;
+                Phase::CatchingUp(stretch) => {
+                    let ends = stretch.ends;
                     if slot.has_read_to(&mut self.broker, &ends) {
                         slot.phase = Phase::Live;
                         info!(shard = %slot.number, "caught up");
@@ -388,7 +386,7 @@ impl<B: Broker> Worker<B> {
                 }
                 Phase::Opening(_) | Phase::Live | Phase::Parked => {}
             }
-            if !slot.phase.may_commit() || holds(self.snapshots.as_ref(), slot.number) {
+            if !slot.phase.may_commit() || keeping::holds(self.snapshots.as_ref(), slot.number) {
                 continue;
             }
             did |= close_ready(slot, self.start)?;
@@ -398,11 +396,6 @@ impl<B: Broker> Worker<B> {
             }
         }
         Ok(did)
-    }
-
-    fn clock_is_good(&self) -> bool {
-        let limit = self.identity.length.ms();
-        self.clock_skew_ms.is_none_or(|skew| skew.abs() <= limit)
     }
 
     fn commit_if_due(&mut self, now: Now) -> Result<bool, Stop> {
@@ -436,6 +429,9 @@ impl<B: Broker> Worker<B> {
         self.note_clock(now);
         for slot in self.slots.values_mut().filter(|slot| slot.has_moved) {
             observe::committed(slot, &self.metrics);
+            if let Some(readers) = &mut self.readers {
+                readers.committed(slot, self.identity.length);
+            }
             let number = slot.progress + 1;
             slot.committed(number, self.broker.progress_offset(slot.number));
         }
@@ -456,7 +452,7 @@ impl<B: Broker> Worker<B> {
         let moved: Vec<ShardNo> =
             self.slots.values().filter(|slot| slot.has_moved).map(|slot| slot.number).collect();
         for number in moved {
-            let slot = self.new_slot(number, now);
+            let slot = self.new_slot(number);
             self.slots.insert(number, slot);
         }
         self.back_off(now, BACKOFF_MS.0);
@@ -474,9 +470,10 @@ impl<B: Broker> Worker<B> {
             if matches!(slot.phase, Phase::Parked) {
                 continue;
             }
-            let state = slot.phase.shown(slot.read, now.mono_ms);
-            if is_due || slot.shown != Some(state.phase()) {
-                slot.shown = Some(state.phase());
+            let label = slot.phase.label();
+            if is_due || slot.shown != Some(label) {
+                slot.shown = Some(label);
+                let state = slot.phase.shown(slot.positions(&mut self.broker), now.mono_ms);
                 self.health.set_shard(self.number, slot.number, state);
             }
             if is_due {
@@ -486,11 +483,6 @@ impl<B: Broker> Worker<B> {
     }
 }
 
-/// Whether a shard must not move now, because a snapshot is being taken of it.
-fn holds(snapshots: Option<&Snapshots>, shard: ShardNo) -> bool {
-    snapshots.is_some_and(|snapshots| snapshots.holds(shard))
-}
-
-fn opening(now: Now, is_kept: bool) -> Phase {
-    Phase::Opening(Box::new(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() }))
+fn opening(is_kept: bool) -> Phase {
+    Phase::Opening(Box::new(Opening { is_kept, ..Opening::default() }))
 }

@@ -30,7 +30,7 @@ const VERSION: u16 = 1;
 /// The kind of the end, which is none of a block's.
 const END: u8 = 0;
 
-/// How hard to pack: more saves next to nothing, since order ids are noise (docs/adr/0017).
+/// How hard to pack: more saves next to nothing, since order ids are noise (docs/adr/0020).
 const LEVEL: i32 = 1;
 
 /// Bytes of a checksum.

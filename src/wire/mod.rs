@@ -10,6 +10,7 @@
 //! | [`replay`] | lines of `kcat -J` and `rpk topic consume -f json` -> records |
 //! | [`decision`] | recorded decisions, in progress records and in files |
 //! | [`alert`], [`status`], [`dead_letter`], [`progress`] | records of the output topics |
+//! | [`report`] | one account as Amazon's account-health report has it |
 //! | [`totals`], [`outcomes`] | the files that a bounded replay writes |
 //! | [`fingerprint`] | a policy in 32 hexadecimal digits |
 //! | [`time`] | RFC 3339 |
@@ -24,6 +25,7 @@ pub mod outcomes;
 pub mod partition;
 pub mod progress;
 pub mod replay;
+pub mod report;
 pub mod status;
 pub mod time;
 pub mod totals;

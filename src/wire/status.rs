@@ -8,6 +8,7 @@
 use crate::domain::effects::{Counts, Standing, Status};
 use crate::domain::event::Channel;
 use crate::domain::policy::View;
+use crate::domain::time::Day;
 
 use super::write::{Object, object};
 
@@ -56,8 +57,15 @@ fn write_view(standing: &Standing, view: View, members: &mut Object<'_>) {
     let place = view.index();
     members.object("orderDefectRate", |rates| {
         for channel in Channel::ALL {
+            let figures = Figures {
+                days: standing.windows[place],
+                counts: &standing.counts[place][channel.index()],
+                min_orders: standing.min_orders,
+                channel,
+            };
             rates.object(channel.as_str(), |block| {
-                write_block(standing, view, channel, block);
+                let rate = figures.rate();
+                write_block(&figures, block, |block| block.millionths("rate", rate));
             });
         }
     });
@@ -65,11 +73,37 @@ fn write_view(standing: &Standing, view: View, members: &mut Object<'_>) {
     members.optional_day("recovers_on", standing.recovers_on[place]);
 }
 
-/// One `orderDefectRate` block. Days are those of the policy's zone.
-fn write_block(standing: &Standing, view: View, channel: Channel, block: &mut Object<'_>) {
-    let (from, to) = standing.windows[view.index()];
-    let counts = &standing.counts[view.index()][channel.index()];
-    let has_rate = counts.orders >= standing.min_orders;
+/// What one `orderDefectRate` block is about. Days are those of the policy's zone.
+pub(super) struct Figures<'a> {
+    /// First and last day.
+    pub days: (Day, Day),
+    /// What was counted in them.
+    pub counts: &'a Counts,
+    /// With fewer orders there is no rate.
+    pub min_orders: u32,
+    /// Over which orders.
+    pub channel: Channel,
+}
+
+impl Figures<'_> {
+    fn has_rate(&self) -> bool {
+        self.counts.orders >= self.min_orders
+    }
+
+    /// The rate in millionths, cut, if there is one.
+    pub(super) fn rate(&self) -> Option<u64> {
+        self.counts.rate().millionths().filter(|_| self.has_rate())
+    }
+}
+
+/// One `orderDefectRate` block; the caller says how its rate is written.
+pub(super) fn write_block(
+    figures: &Figures<'_>,
+    block: &mut Object<'_>,
+    write_rate: impl FnOnce(&mut Object<'_>),
+) {
+    let (from, to) = figures.days;
+    let counts = figures.counts;
     block.object("reportingDateRange", |range| {
         range.minute("reportingDateFrom", from, "00:00");
         range.minute("reportingDateTo", to, "23:59");
@@ -80,9 +114,9 @@ fn write_block(standing: &Standing, view: View, channel: Channel, block: &mut Ob
     write_component("claims", claims, block);
     write_component("chargebacks", chargebacks, block);
     write_component("negativeFeedback", feedback, block);
-    block.text("fulfillmentType", channel.as_str());
-    block.text("status", standing_of(counts, has_rate));
-    block.millionths("rate", counts.rate().millionths().filter(|_| has_rate));
+    block.text("fulfillmentType", figures.channel.as_str());
+    block.text("status", standing_of(counts, figures.has_rate()));
+    write_rate(block);
     block.verbatim("targetValue", "0.01");
     block.text("targetCondition", "LESS_THAN");
 }
@@ -112,7 +146,6 @@ mod tests {
     use super::*;
     use crate::domain::effects::AlertKind;
     use crate::domain::policy::{Policy, Scope};
-    use crate::domain::time::Day;
 
     fn counts(orders: u32, defective: u32) -> Counts {
         Counts { orders, defective, provisional_only: 0, by_kind: [defective, 1, 0] }

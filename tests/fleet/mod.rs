@@ -2,9 +2,9 @@
 //! what they committed against a bounded replay.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 
 mod check;
-mod snapshots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,9 @@ use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
 use odrwatch::pipeline::desk::desk;
 use odrwatch::pipeline::ports::InputPartition;
+use odrwatch::pipeline::query::ReadModel;
 use odrwatch::pipeline::slot::Now;
+use odrwatch::pipeline::stop::Stop;
 use odrwatch::pipeline::worker::{StartRule, Worker, WorkerConfig};
 use odrwatch::sim::hostile::{Hostile, HostileConfig, HostileRecord};
 use odrwatch::sim::random::Random;
@@ -74,6 +76,7 @@ pub struct Fleet {
     random: Random,
     now: Now,
     skew_ms: i64,
+    readers: Option<Arc<ReadModel>>,
 }
 
 impl Fleet {
@@ -119,7 +122,13 @@ impl Fleet {
             random,
             now,
             skew_ms: 0,
+            readers: None,
         }
+    }
+
+    /// Lets readers see the shards of workers that join from now on.
+    pub fn show_to(&mut self, model: Arc<ReadModel>) {
+        self.readers = Some(model);
     }
 
     pub fn join(&mut self, instance: &str, worker: u32) {
@@ -129,6 +138,9 @@ impl Fleet {
         let worker_config = self.worker_config();
         let (board, counted) = (Arc::clone(&health), Arc::clone(&metrics));
         let mut joined = Worker::new(broker, worker_config, counted, board);
+        if let Some(model) = &self.readers {
+            joined.show_to(Arc::clone(model));
+        }
         let name = (instance.to_owned(), worker);
         if let Some(interval_ms) = self.config.snapshot_ms {
             let (desk, side) = desk();
@@ -186,6 +198,7 @@ impl Fleet {
             idle_after_ms: 1_000,
             max_clock_ahead_ms: 10_000,
             commit_interval_ms: 100,
+            transaction_timeout_ms: 60_000,
             breaker_percent: 0,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             policy: "test".to_owned(),
@@ -276,6 +289,17 @@ impl Fleet {
         }
     }
 
+    /// Lets so many ms pass, or fewer if a worker stops loudly: then it returns the message.
+    pub fn run_until_stop(&mut self, ms: i64) -> Option<String> {
+        let until = self.now.mono_ms + ms;
+        while self.now.mono_ms < until {
+            if let Err(stop) = self.try_turn() {
+                return Some(stop.to_string());
+            }
+        }
+        None
+    }
+
     /// Runs until everything is read, closed and committed.
     pub fn run_until_quiet(&mut self) {
         let deadline = self.now.mono_ms + 600_000;
@@ -293,35 +317,21 @@ impl Fleet {
     }
 
     fn turn(&mut self) {
+        self.try_turn().unwrap();
+    }
+
+    fn try_turn(&mut self) -> Result<(), Stop> {
         self.now.wall_ms += TURN_MS;
         self.now.mono_ms += TURN_MS;
         self.cluster.set_clock_ms(self.now.wall_ms - self.skew_ms);
         for worker in self.workers.values_mut() {
             worker.broker_mut().set_clock_ms(self.now.wall_ms);
-            worker.turn(self.now).unwrap();
+            worker.turn(self.now)?;
         }
         for keeper in self.keepers.values_mut() {
             keeper.serve_waiting();
         }
-    }
-
-    /// Runs until a worker stops loudly, and tells why.
-    pub fn run_until_stop(&mut self, instance: &str, worker: u32) -> String {
-        let name = (instance.to_owned(), worker);
-        for _ in 0..50_000 {
-            self.now.wall_ms += TURN_MS;
-            self.now.mono_ms += TURN_MS;
-            self.cluster.set_clock_ms(self.now.wall_ms);
-            let stopping = self.workers.get_mut(&name).unwrap();
-            stopping.broker_mut().set_clock_ms(self.now.wall_ms);
-            if let Err(stop) = stopping.turn(self.now) {
-                return stop.to_string();
-            }
-            if let Some(keeper) = self.keepers.get_mut(&name) {
-                keeper.serve_waiting();
-            }
-        }
-        panic!("it does not stop");
+        Ok(())
     }
 
     pub fn now_ms(&self) -> i64 {

@@ -11,7 +11,7 @@ use odrwatch::sim::random::Random;
 use odrwatch::snapshot::format::{self, Expected};
 use odrwatch::testing::{LogName, StoreFault};
 
-use super::{Fleet, FleetConfig};
+use crate::fleet::{Fleet, FleetConfig};
 
 const RESTORED: &str = "odrwatch_restored_records_total";
 
@@ -251,7 +251,7 @@ fn without_any_good_snapshot_and_without_the_inputs_the_gap_is_named() {
     }
     fleet.crash("a", 0);
     fleet.join("a", 0);
-    let why = fleet.run_until_stop("a", 0);
+    let why = fleet.run_until_stop(100_000).unwrap();
     assert!(why.contains("data gap") && why.contains("was refused: it is damaged"), "{why}");
     assert!(why.contains("offsets 0 to "), "{why}");
 }
@@ -316,7 +316,7 @@ fn an_emptied_progress_topic_is_no_first_start() {
         fleet.cluster.delete_records(log, NextOffset::stated(ends.high.get()));
     }
     fleet.join("a", 0);
-    let why = fleet.run_until_stop("a", 0);
+    let why = fleet.run_until_stop(100_000).unwrap();
     assert!(why.contains("the progress topic was emptied"), "{why}");
 }
 

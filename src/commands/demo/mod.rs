@@ -29,6 +29,7 @@ use self::stage::Stage;
 use self::topics::RunName;
 use super::args::{DemoArgs, GlobalArgs};
 use super::cluster::{self, failure_of_asking};
+use super::exit::ExitCode;
 use super::failure::Failure;
 use super::run::{connector, service_of};
 use super::service::{self, Clock, Companion, Service};
@@ -64,6 +65,10 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
     if let Some(bootstrap) = &args.kafka {
         config.kafka.bootstrap_servers.clone_from(bootstrap);
         RunName::at(began_ms).name(&mut config.kafka);
+    }
+    if let Some(address) = args.http {
+        let is_fit = config.http.may_listen(address);
+        is_fit.map_err(|error| Failure::new(ExitCode::Config, error).during("--http"))?;
     }
     let (listener, taken) = listen(args.http, config.http.listen)?;
     config.http.listen = listener.local_addr().unwrap_or(config.http.listen);
@@ -121,7 +126,9 @@ impl Demo<'_> {
 
     fn on_kafka(self) -> Result<(), Failure> {
         let config = self.config;
-        let facts = topics::create(config, self.args.history_days)?;
+        let mut facts = topics::create(config, self.args.history_days)?;
+        // They are of topics that are kept for long; these go with the demo.
+        facts.warnings.clear();
         topics::delete_left_behind(config, self.began_ms);
         let kafka = cluster::settings(config);
         let failed = |error| failure_of_asking(&error);
@@ -161,7 +168,13 @@ impl Demo<'_> {
             stage.wait_until_open();
             connect(worker)
         };
-        let service = Service { board: Some(board), ..service_of(config, PARTITIONS) };
+        // The screen tells of progress.
+        let service = Service {
+            board: Some(board),
+            is_synthetic: true,
+            tells_progress: false,
+            ..service_of(config, PARTITIONS, config.http.listen)
+        };
         service::serve(&service, listener, connect, companions)
     }
 }
@@ -199,7 +212,8 @@ fn introduction(args: &DemoArgs, config: &Config, taken: Option<SocketAddr>, out
     let mut rows = vec![
         ("market", format!("{sellers}, {history} of history, seed {}", args.seed)),
         ("broker", broker),
-        ("metrics", format!("http://{}/metrics{taken}", config.http.listen)),
+        ("pages", format!("http://{}/{taken}", config.http.listen)),
+        ("metrics", format!("http://{}/metrics", config.http.listen)),
         ("times", "UTC".to_owned()),
         ("stops", until),
     ];

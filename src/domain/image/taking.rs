@@ -264,7 +264,7 @@ impl Taking {
         let seller = self.seller(&shard.book.accounts, seller);
         let image = &mut self.image;
         for defect in set.iter() {
-            let reference = defect.reference.as_deref().map(|text| image.texts.add(text));
+            let reference = defect.reference.as_ref().map(|text| image.texts.add(text.as_str()));
             image.defects.push(TakenDefect {
                 key: order.bits(),
                 seller,
