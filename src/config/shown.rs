@@ -19,6 +19,11 @@ pub fn shown(config: &Config) -> Value {
     json!({
         "kafka": kafka(&config.kafka),
         "engine": engine(&config.engine),
+        "snapshots": {
+            "store": config.snapshots.store.to_string(),
+            "interval_ms": ms(config.snapshots.interval),
+            "keep": config.snapshots.keep,
+        },
         "http": {
             "listen": http.listen.to_string(),
             "token_file": http.token_file,
@@ -53,6 +58,7 @@ fn kafka(kafka: &KafkaConfig) -> Value {
             "status": topics.status,
             "dead_letters": topics.dead_letters,
             "progress": topics.progress,
+            "snapshots": topics.snapshots,
         },
         "queue_memory_kbytes": kafka.queue_memory_kbytes,
         "transaction_timeout_ms": ms(kafka.transaction_timeout),

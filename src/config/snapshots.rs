@@ -1,5 +1,6 @@
 //! Where snapshots are kept: a topic, a directory, or nowhere.
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,16 @@ pub enum SnapshotPlace {
     Kafka,
     /// A directory.
     Directory(PathBuf),
+}
+
+impl fmt::Display for SnapshotPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => formatter.write_str("off"),
+            Self::Kafka => formatter.write_str("kafka"),
+            Self::Directory(path) => write!(formatter, "file://{}", path.display()),
+        }
+    }
 }
 
 pub(super) fn snapshots(raw: &RawSnapshots, checker: &mut Checker<'_>) -> SnapshotsConfig {
