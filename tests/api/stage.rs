@@ -25,7 +25,6 @@ use crate::support::Deadline;
 
 pub struct Stage {
     pub fleet: Fleet,
-    pub model: Arc<ReadModel>,
     pub address: SocketAddr,
     pub shutdown: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -50,10 +49,15 @@ impl Answer {
 }
 
 impl Stage {
-    /// A hostile market, read to its end.
+    /// A hostile market, read to its end, and some sellers of today.
     pub fn new(seed: u64) -> Self {
         let mut stage = Self::with_door(seed, |door| door);
         stage.fleet.feed_all();
+        stage.fleet.run_until_quiet();
+        for number in 0..9 {
+            let order = format!("302-0000004-{number:07}");
+            stage.fleet.produce_defective_order(&format!("Today-{}", number % 4), &order);
+        }
         stage.fleet.run_until_quiet();
         stage
     }
@@ -65,7 +69,7 @@ impl Stage {
         fleet.show_to(Arc::clone(&model));
         fleet.join("a", 0);
         let readers = Readers {
-            model: Arc::clone(&model),
+            model,
             policy: Policy::default(),
             shards: 2,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
@@ -86,7 +90,7 @@ impl Stage {
                 serve(listener, state, signal).await.unwrap();
             });
         });
-        Self { fleet, model, address: receive.recv().unwrap(), shutdown, server }
+        Self { fleet, address: receive.recv().unwrap(), shutdown, server }
     }
 
     /// Opens a connection whose reads give up after a moment.
