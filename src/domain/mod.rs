@@ -12,6 +12,7 @@
 //! (who is close to an alert).
 
 pub(crate) mod accounts;
+mod ahead;
 pub(crate) mod alerts;
 pub(crate) mod book;
 pub mod boundary;
@@ -21,6 +22,7 @@ pub mod effects;
 mod evaluate;
 pub mod event;
 pub mod ids;
+mod names;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
