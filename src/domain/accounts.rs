@@ -181,7 +181,9 @@ impl Accounts {
         let mut places = Places::default();
         for (batch, accounts) in self.accounts.chunks_mut(BATCH).enumerate() {
             for account in accounts.iter().flatten() {
-                days.iter().for_each(|day| account.place_of_day(*day, &mut places));
+                for day in days {
+                    account.place_of_day(*day, &mut places);
+                }
             }
             places.fetch();
             for (place, account) in accounts.iter_mut().enumerate() {

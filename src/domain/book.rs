@@ -123,7 +123,9 @@ impl Book {
         let mut with_defects: Vec<(AccountNo, OrderKey)> = Vec::new();
         let mut places = Places::default();
         let mut take_off = |gone: &mut Vec<(OrderKey, Order)>, accounts: &mut Accounts| {
-            gone.iter().for_each(|(_, order)| accounts.place(order.account, &mut places));
+            for (_, order) in &*gone {
+                accounts.place(order.account, &mut places);
+            }
             places.fetch();
             for (key, order) in gone.drain(..) {
                 let account = accounts.get_mut(order.account);

@@ -12,7 +12,7 @@
 //! Absent on purpose: any output order (nothing that iterates here reaches an output unsorted).
 
 pub(crate) mod odd_ids;
-pub(super) mod prefetch;
+pub(crate) mod prefetch;
 mod table;
 
 use super::event::{Channel, OrderEvent, OrderStatus};

@@ -11,24 +11,24 @@ const LINE: usize = 64;
 /// A fetch holds up what follows it until its address is translated, except other fetches: so the
 /// places are found first, and then fetched in a loop with nothing else in it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::domain) struct Places(Vec<usize>);
+pub(crate) struct Places(Vec<usize>);
 
 impl Places {
     /// Adds the line that `place` begins in.
     #[inline]
-    pub(in crate::domain) fn add<T>(&mut self, place: &T) {
+    pub(crate) fn add<T>(&mut self, place: &T) {
         self.0.push(std::ptr::from_ref(place).addr());
     }
 
     /// Adds all lines of a value that begins at a line.
     #[inline]
-    pub(in crate::domain) fn add_lines<T>(&mut self, place: &T) {
+    pub(crate) fn add_lines<T>(&mut self, place: &T) {
         let first = std::ptr::from_ref(place).addr();
         self.0.extend((0..size_of::<T>()).step_by(LINE).map(|offset| first + offset));
     }
 
     /// Begins to fetch them all, and forgets them.
-    pub(in crate::domain) fn fetch(&mut self) {
+    pub(crate) fn fetch(&mut self) {
         for address in self.0.drain(..) {
             fetch(std::ptr::without_provenance(address));
         }

@@ -148,7 +148,7 @@ fn home_of(hash: u64, lines: usize) -> usize {
 
 /// Spreads 32 bits evenly over `0..range`, which is at most 2^32.
 fn scale(bits: u64, range: u64) -> usize {
-    usize::try_from(bits * range >> 32).expect("below a number of lines in memory")
+    usize::try_from((bits * range) >> 32).expect("below a number of lines in memory")
 }
 
 /// Entries that a segment of this many lines may have: 86 per cent.
