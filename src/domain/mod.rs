@@ -12,6 +12,7 @@
 //! (who is close to an alert), [`look`] (what readers see).
 
 pub(crate) mod accounts;
+mod ahead;
 pub(crate) mod alerts;
 pub(crate) mod book;
 pub mod boundary;
@@ -23,6 +24,7 @@ pub mod event;
 pub(crate) mod held_text;
 pub mod ids;
 pub mod look;
+mod names;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
