@@ -16,6 +16,7 @@
 //!
 //! `docs/ARCHITECTURE.md` says more, and `tests/tidy.rs` holds it.
 
+pub mod advice;
 pub mod commands;
 pub mod config;
 pub mod domain;

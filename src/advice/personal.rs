@@ -1,0 +1,460 @@
+//! Rule 2: personal information of the seller.
+//!
+//! Forms (an e-mail address, a telephone number, a street with its number, a handle) are found by
+//! expressions; full names by what stands beside them. Whose they are is asked of the words
+//! around: only the seller's count, never those of the buyer, the carrier, the maker or the
+//! marketplace, and where nothing tells, the rule stays open. A seller's own data, if they are
+//! given, need no words around.
+//!
+//! Invariants: expressions are of the `regex` crate, whose time is linear in the text whatever it
+//! holds; at most [`MAX_FORMS`] of each kind are judged.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::lexicon::{Class, Hit};
+use super::profile::Profile;
+use super::text::{CLAUSE_END, Text, read_part};
+use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Span, Verdict};
+
+/// More of one kind are not judged.
+const MAX_FORMS: usize = 16;
+
+/// How far, in folded bytes, words tell whose data are.
+const CONTEXT: usize = 80;
+
+/// How far a word for the role stands from the name.
+const BESIDE: usize = 12;
+
+struct Forms {
+    e_mail: Regex,
+    telephone: Regex,
+    calls: Regex,
+    no_telephone: Regex,
+    streets: [Regex; 6],
+    handle: Regex,
+    lone_handle: Regex,
+    shop: Regex,
+    name: Regex,
+    japanese_name: Regex,
+}
+
+fn forms() -> &'static Forms {
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+        let new = |expression: &str| {
+            Regex::new(expression).expect("the expressions are right; tests use them all")
+        };
+        Forms {
+            e_mail: new(E_MAIL),
+            telephone: new(r"\+?\(?\d[\d\s()./\-\u{2010}\u{2011}]{4,24}\d"),
+            calls: new(CALLS),
+            no_telephone: new(NO_TELEPHONE),
+            streets: STREETS.map(new),
+            handle: new(HANDLE),
+            lone_handle: new(r"(?:^|\s)(@[\p{L}\d_][\p{L}\d_.]{3,30})"),
+            shop: new(SHOP),
+            name: new(NAME),
+            japanese_name: new(JAPANESE_NAME),
+        }
+    });
+    &FORMS
+}
+
+const E_MAIL: &str = r"(?i)[a-z0-9._%+-]{1,64}(?:@|\s?[(\[]\s?(?:at|a|\x40|arroba|chiocciola|arobase)\s?[)\]]\s?)[a-z0-9-]{1,63}(?:(?:\.|\s?[(\[]\s?(?:dot|punkt|point|punto|ponto)\s?[)\]]\s?)[a-z0-9-]{2,24}){1,4}|[a-z0-9._-]{2,64} at [a-z0-9-]{2,63} dot [a-z]{2,10}";
+
+const CALLS: &str = r"(?i)phone|\btel\b|\btel\.|telef|tél|call|cell|mobile|handy|\bzap\b|whats\s?app|\bsms\b|number|nummer|numéro|número|numero|\bring|rief|anruf|portable|móvil|celular|fax|hotline|signal|viber|decroche|décroche|contesta|atende|risponde|erreich|geht .{0,20} ran|電話|携帯|番号|tele";
+
+const NO_TELEPHONE: &str = r"(?i)(?:order|tracking|parcel|model|serial|isbn|asin|sku|invoice|reference|ref|item|article|bestell\w*|sendungs\w*|auftrag\w*|rechnung\w*|commande|suivi|pedido|seguimiento|rastre\w*|ordine|spedizione|注文|追跡|伝票|型番)[\w .:#№º°号-]{0,16}$";
+
+const STREETS: [&str; 6] = [
+    r"(?i)\b\d{1,5}[a-z]?,?\s(?:[\p{L}'.-]+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|close|crescent|terrace|square|place|row|walk|hill|gardens|grove|parkway|highway|circle|mews)\b|\bp\.?\s?o\.?\s?box\s?\d+",
+    r"(?i)\b[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee)\s\d{1,4}\s?[a-z]?\b|\b(?:am|an der|auf der|im|zum|zur)\s\p{L}{3,20}\s\d{1,3}[a-z]?,\s\d{5}",
+    r"(?i)\b\d{1,4}\s?(?:bis|ter)?,?\s(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|place|allée|allee|route|quai|cours)\s[\p{L}'’-]+",
+    r"(?i)(?:\bcalle|\bc/|\bavenida|\bavda\.?|\bplaza|\bpaseo|\bcamino|\bcarrera)\s[\p{L}\s.º'-]{2,40},?\s(?:n\.?[ºo°]\s?)?\d{1,4}\b",
+    r"(?i)\b(?:via|viale|piazza|corso|vicolo|largo|rua|travessa|avenida|av\.|alameda|praça|praca)\s[\p{L}\s.'’-]{2,40},?\s(?:n\.?\s?)?\d{1,5}\b",
+    r"〒\s?\d{3}-?\d{4}|\p{Han}{2,3}[都道府県]\p{Han}{1,8}[市区町村郡][\p{Han}\p{Hiragana}\p{Katakana}ー]{0,12}\s?[\d一二三四五六七八九十]{1,4}(?:[-丁番]\d{0,4}){0,3}",
+];
+
+const HANDLE: &str = r"(?i)(?:whats\s?app|telegram|we\s?chat|weixin|insta(?:gram)?|skype|viber|signal|facebook|messenger|\bline|kakao(?:talk)?|snapchat|tiktok|twitter|discord|\bqq|微信|ライン)\W{0,3}(?:(?:id|user|name|account|konto|compte|cuenta|conta|is|ist|est|es|è|é|au|al)\b)?[\s:「『(@\x22'-]{0,4}(@?[a-z0-9][a-z0-9_.-]{3,30})";
+
+const SHOP: &str = r"(?i)(?:https?://|www\.)[^\s]{3,200}|\b[a-z0-9-]{2,63}\.(?:com|net|org|shop|store|biz|info|de|fr|es|it|eu|co\.uk|uk|co\.jp|jp|com\.br|pt|cn|example)\b";
+
+const NAME: &str = r"\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.)?(?:\s(?:de|da|do|dos|del|della|di|von|van|der|la|le))?(?:\s\p{Lu}[\p{L}'’-]+){0,2}";
+
+const JAPANESE_NAME: &str = r"(?:店主|店長|社長|代表|オーナー|出品者|販売者|担当者?)(?:の名前)?[のはがも、：:]?\s?(\p{Han}{1,5}[\s　]?\p{Han}{0,5})(?:さん|様|氏|という|と名乗|です)|(\p{Han}{2,4})という(?:人|者|担当)";
+
+/// Whose data are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Seller,
+    Other(BlockerKind),
+    Unclear,
+}
+
+struct Look<'a> {
+    text: &'a Text,
+    hits: &'a [Hit],
+    profile: &'a Profile,
+    verdict: Verdict,
+}
+
+/// The verdict on rule 2, and how many forms were judged. The hits are those of the language of
+/// the comment, or of all where it has none.
+pub(super) fn judge(
+    comment: &str,
+    text: &Text,
+    hits: &[Hit],
+    profile: &Profile,
+) -> (Verdict, usize) {
+    let read = read_part(comment);
+    let mut verdict = Verdict::not(BlockerKind::NothingSaid);
+    verdict.blockers.clear();
+    let mut look = Look { text, hits, profile, verdict };
+    let mut work = look.known();
+    let digits = read.chars().filter(char::is_ascii_digit).count();
+    let plain = plain(read);
+    let (read, back) = plain.as_ref().map_or((read, None), |(plain, back)| (&**plain, Some(back)));
+    let back = |place: (usize, usize)| match back {
+        None => Span { start: place.0, end: place.1 },
+        Some(back) => Span { start: back[place.0].0, end: back[place.1 - 1].1 },
+    };
+    work += look.e_mails(read, &back);
+    if digits >= 6 {
+        work += look.telephones(read, &back);
+    }
+    work += look.addresses(read, &back);
+    work += look.handles(read, &back);
+    work += look.names(read, &back);
+    let mut verdict = look.verdict;
+    let is_open = |blocker: &Blocker| {
+        let open = [
+            BlockerKind::BareNumber,
+            BlockerKind::PartOfName,
+            BlockerKind::ShopAddress,
+            BlockerKind::WhoseData,
+        ];
+        open.contains(&blocker.kind)
+    };
+    verdict.decision = if !verdict.evidence.is_empty() {
+        Decision::Eligible
+    } else if verdict.blockers.iter().any(is_open) {
+        Decision::Uncertain
+    } else {
+        Decision::Not
+    };
+    if verdict.evidence.is_empty() && verdict.blockers.is_empty() {
+        verdict.blockers.push(Blocker { kind: BlockerKind::NothingSaid, span: None });
+    }
+    (verdict, work)
+}
+
+/// Full-width forms as plain ones, with the way back; `None` where nothing differs.
+fn plain(read: &str) -> Option<(String, Vec<(usize, usize)>)> {
+    let is_wide = |character: char| matches!(character, '\u{FF01}'..='\u{FF5E}' | '\u{3000}');
+    let is_odd =
+        |character: char| is_wide(character) || super::script::is_invisible(character);
+    if !read.chars().any(is_odd) {
+        return None;
+    }
+    let mut plain = String::with_capacity(read.len());
+    let mut back = Vec::with_capacity(read.len());
+    for (start, character) in read.char_indices() {
+        if super::script::is_invisible(character) {
+            continue;
+        }
+        let narrow = match character {
+            '\u{3000}' => ' ',
+            '\u{FF01}'..='\u{FF5E}' => {
+                char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character)
+            }
+            other => other,
+        };
+        plain.push(narrow);
+        let place = (start, start + character.len_utf8());
+        back.extend(std::iter::repeat_n(place, narrow.len_utf8()));
+    }
+    Some((plain, back))
+}
+
+impl Look<'_> {
+    fn find(&mut self, finding: Finding, span: Span) {
+        let is_new = |other: &Evidence| other.span.end <= span.start || other.span.start >= span.end;
+        if self.verdict.evidence.iter().all(is_new) {
+            self.verdict.evidence.push(Evidence { span, finding });
+        }
+    }
+
+    fn block(&mut self, kind: BlockerKind, span: Span) {
+        self.verdict.blockers.push(Blocker { kind, span: Some(span) });
+    }
+
+    fn settle(&mut self, finding: Finding, span: Span, owner: Owner) {
+        match owner {
+            Owner::Seller => self.find(finding, span),
+            Owner::Other(kind) => self.block(kind, span),
+            Owner::Unclear => self.block(BlockerKind::WhoseData, span),
+        }
+    }
+
+    /// What is the seller's by his own account.
+    fn known(&mut self) -> usize {
+        let profile = self.profile;
+        let names = profile.names_in(self.text);
+        for ((start, end), is_whole) in &names {
+            let span = self.text.span(*start, *end);
+            if *is_whole {
+                self.find(Finding::FullName, span);
+            } else {
+                self.block(BlockerKind::PartOfName, span);
+            }
+        }
+        for (start, end) in profile.addresses_in(self.text) {
+            self.find(Finding::PostalAddress, self.text.span(start, end));
+        }
+        for (start, end) in profile.handles_in(self.text) {
+            self.find(Finding::Handle, self.text.span(start, end));
+        }
+        names.len()
+    }
+
+    fn e_mails(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
+        let mut count = 0;
+        for found in forms().e_mail.find_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let span = back((found.start(), found.end()));
+            if self.profile.has_e_mail(found.as_str()) {
+                self.find(Finding::Email, span);
+                continue;
+            }
+            let lower = found.as_str().to_lowercase();
+            let owner = official(&lower).unwrap_or_else(|| self.whose(span));
+            self.settle(Finding::Email, span, owner);
+        }
+        for found in forms().shop.find_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let span = back((found.start(), found.end()));
+            let is_part = |other: Span| other.start <= span.start && span.end <= other.end;
+            let is_mail = self.verdict.evidence.iter().any(|other| is_part(other.span))
+                || self.verdict.blockers.iter().any(|other| other.span.is_some_and(is_part))
+                || read[..found.start()].ends_with('@');
+            if !is_mail && official(&found.as_str().to_lowercase()).is_none() {
+                self.block(BlockerKind::ShopAddress, span);
+            }
+        }
+        count
+    }
+
+    fn telephones(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
+        let mut count = 0;
+        for found in forms().telephone.find_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let span = back((found.start(), found.end()));
+            let digits: String = found.as_str().chars().filter(char::is_ascii_digit).collect();
+            let before = &read[..found.start()];
+            let near = &before[before.floor_char_boundary(before.len().saturating_sub(60))..];
+            let is_joined = before.chars().next_back().is_some_and(|last| {
+                last.is_ascii_alphanumeric() || matches!(last, '-' | '_' | '#' | '$' | '\u{20AC}')
+            }) || read[found.end()..].starts_with(|next: char| {
+                next.is_ascii_alphanumeric() || next == '_'
+            });
+            if self.profile.has_telephone(&digits) {
+                self.find(Finding::Telephone, span);
+            } else if is_joined || is_order(found.as_str()) || forms().no_telephone.is_match(near) {
+                self.block(BlockerKind::OrderNumber, span);
+            } else if (7..=15).contains(&digits.len()) && !is_date(found.as_str()) {
+                let after = &read[found.end()..];
+                let after = &after[..after.floor_char_boundary(after.len().min(40))];
+                let called = found.as_str().starts_with(['+', '('])
+                    || forms().calls.is_match(near)
+                    || forms().calls.is_match(after);
+                match self.whose(span) {
+                    Owner::Seller if called => self.find(Finding::Telephone, span),
+                    Owner::Other(kind) => self.block(kind, span),
+                    _ => self.block(BlockerKind::BareNumber, span),
+                }
+            }
+        }
+        count
+    }
+
+    fn addresses(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
+        let has_digit = read.bytes().any(|byte| byte.is_ascii_digit());
+        let has_kanji = read.contains(['都', '道', '府', '県', '〒']);
+        let mut count = 0;
+        for street in forms().streets.iter().filter(|_| has_digit || has_kanji) {
+            for found in street.find_iter(read).take(MAX_FORMS) {
+                count += 1;
+                let span = back((found.start(), found.end()));
+                let owner = self.whose(span);
+                self.settle(Finding::PostalAddress, span, owner);
+            }
+        }
+        count
+    }
+
+    fn handles(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
+        let mut count = 0;
+        for found in forms().handle.captures_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let Some(name) = found.get(1) else { continue };
+            let tells = |sign: char| sign.is_ascii_digit() || matches!(sign, '@' | '_' | '.');
+            let is_number = name.as_str().chars().all(|sign| !sign.is_ascii_alphabetic());
+            let trimmed = name.as_str().trim_end_matches('.');
+            let is_name = trimmed.contains(tells) || read[..name.start()].ends_with('@');
+            if is_name && !is_number {
+                let span = back((name.start(), name.start() + trimmed.len()));
+                let owner = self.whose(span);
+                self.settle(Finding::Handle, span, owner);
+            }
+        }
+        for found in forms().lone_handle.captures_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let Some(name) = found.get(1) else { continue };
+            let span = back((name.start(), name.end()));
+            let owner = self.whose(span);
+            self.settle(Finding::Handle, span, owner);
+        }
+        count
+    }
+
+    fn names(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
+        let mut count = 0;
+        for found in forms().japanese_name.captures_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let Some(name) = found.get(1).or(found.get(2)) else { continue };
+            let span = back((name.start(), name.end()));
+            let letters = name.as_str().chars().filter(|letter| !letter.is_whitespace()).count();
+            if letters >= 4 && found.get(1).is_some() {
+                self.find(Finding::FullName, span);
+            } else {
+                self.block(BlockerKind::PartOfName, span);
+            }
+        }
+        if !self.hits.iter().any(|hit| matches!(hit.class, Class::Owner | Class::Seller)) {
+            return count;
+        }
+        for found in forms().name.find_iter(read).take(4 * MAX_FORMS) {
+            count += 1;
+            self.name(back((found.start(), found.end())));
+        }
+        count
+    }
+
+    /// A run of capitalised words: the unknown ones of it beside a word for the role are a name.
+    fn name(&mut self, span: Span) {
+        let (start, end) = (self.text.place(span.start), self.text.place(span.end));
+        let is_known = |from: usize, to: usize| {
+            self.hits.iter().any(|hit| hit.start < to && from < hit.end)
+        };
+        let mut words: Vec<(usize, usize)> = Vec::new();
+        let mut at = start;
+        for word in self.text.folded[start..end].split(' ') {
+            let to = at + word.len();
+            if word.len() > 2 && !is_known(at, to) {
+                words.push((at, to));
+            } else if !words.is_empty() && word.len() > 3 {
+                break;
+            }
+            at = to + 1;
+        }
+        let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+        let (start, end) = (first.0, last.1);
+        if !self.is_beside_role(start, end) {
+            return;
+        }
+        let span = self.text.span(start, end);
+        match self.whose(span) {
+            Owner::Other(kind) => self.block(kind, span),
+            _ if words.len() >= 2 => self.find(Finding::FullName, span),
+            _ => self.block(BlockerKind::PartOfName, span),
+        }
+    }
+
+    /// Whether a word for the seller's role stands directly before or after a name.
+    fn is_beside_role(&self, start: usize, end: usize) -> bool {
+        self.hits.iter().any(|hit| {
+            let before = start.checked_sub(hit.end);
+            let after = hit.start.checked_sub(end);
+            match hit.class {
+                Class::Owner => {
+                    before.is_some_and(|gap| gap <= BESIDE) || after.is_some_and(|gap| gap <= 4)
+                }
+                Class::Seller => {
+                    let begins = self.text.folded[..start].trim_end_matches(' ');
+                    let begins = begins.is_empty()
+                        || begins.ends_with(CLAUSE_END)
+                        || self.hits.iter().any(|hit| {
+                            hit.class == Class::Break && hit.end + 1 >= start && hit.end <= start
+                        });
+                    before.is_some_and(|gap| gap <= 4)
+                        || (begins && after.is_some_and(|gap| gap <= BESIDE))
+                }
+                _ => false,
+            }
+        })
+    }
+
+    /// Whose data these are, by the nearest words that tell, and by those of the comment.
+    fn whose(&self, span: Span) -> Owner {
+        let (start, end) = (self.text.place(span.start), self.text.place(span.end));
+        let mut nearest: Option<(usize, Owner)> = None;
+        for hit in self.hits {
+            let owner = match hit.class {
+                Class::Mine => Owner::Other(BlockerKind::BuyersData),
+                Class::Courier => Owner::Other(BlockerKind::CarriersData),
+                Class::Maker => Owner::Other(BlockerKind::MakersData),
+                Class::Marketplace => Owner::Other(BlockerKind::MarketplacesData),
+                Class::Seller | Class::Owner | Class::Return | Class::Refund => Owner::Seller,
+                _ => continue,
+            };
+            let (gap, between) = if hit.end <= start + 1 {
+                (start.saturating_sub(hit.end), (hit.end, start))
+            } else if hit.start + 1 >= end {
+                // What follows tells less than what went before.
+                (2 * hit.start.saturating_sub(end), (end, hit.start))
+            } else {
+                (0, (start, start))
+            };
+            let between = self.text.folded.get(between.0..between.1.max(between.0));
+            let breaks = between.map_or(0, |text| text.matches(CLAUSE_END).count());
+            let gap = gap + 16 * breaks;
+            if gap <= CONTEXT && nearest.is_none_or(|(least, _)| gap < least) {
+                nearest = Some((gap, owner));
+            }
+        }
+        let tells = [Class::Accuse, Class::Contact, Class::Service, Class::Avoid];
+        let blamed = self.hits.iter().any(|hit| tells.contains(&hit.class));
+        match nearest {
+            Some((_, owner)) => owner,
+            None if blamed => Owner::Seller,
+            None => Owner::Unclear,
+        }
+    }
+}
+
+/// Addresses of marketplaces and carriers.
+fn official(address: &str) -> Option<Owner> {
+    const MARKETS: [&str; 3] = ["amazon.", "ebay.", "paypal."];
+    const CARRIERS: [&str; 8] = ["ups.", "fedex.", "dhl.", "usps.", "hermes", "dpd.", "gls-", "royalmail."];
+    let has = |names: &[&str]| names.iter().any(|name| address.contains(name));
+    if has(&MARKETS) {
+        return Some(Owner::Other(BlockerKind::MarketplacesData));
+    }
+    has(&CARRIERS).then_some(Owner::Other(BlockerKind::CarriersData))
+}
+
+/// The marketplace's order numbers: three, seven and seven digits.
+fn is_order(written: &str) -> bool {
+    let mut parts = written.trim().split('-').map(str::trim);
+    let lengths = [parts.next(), parts.next(), parts.next()].map(|part| part.map_or(0, str::len));
+    lengths == [3, 7, 7]
+}
+
+/// Days and years: 2026-01-02, 02.01.2026, 2019 2020.
+fn is_date(written: &str) -> bool {
+    let mut parts = written.split(['-', '.', '/', ' ']).filter(|part| !part.is_empty());
+    let is_year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    let count = parts.clone().count();
+    count >= 2 && parts.clone().any(is_year) && parts.all(|part| part.len() <= 4)
+}

@@ -1,0 +1,272 @@
+//! Rules 3, 4 and 5: what the entire comment is about.
+//!
+//! What speaks of delivery, packing, service, returns and description is a closed vocabulary, and
+//! the lexicons know it; what speaks of products is as wide as what is sold. So rule 3 asks that
+//! nothing of the closed vocabulary is there, and that the rest is a product review by a word of
+//! the lexicon or by the model. Rules 4 and 5 ask for words of the lexicon, and that the rest does
+//! not read like anything else.
+//!
+//! The tables say which topics a rule needs, which forbid it and which leave it open; they are the
+//! settled borders, and `tests/advice/borders.txt` has a comment for each of them.
+
+use super::clauses::Part;
+use super::lexicon::Class;
+use super::text::Text;
+use super::topic::{Topic, Topics};
+use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Span, Verdict};
+
+/// The topics of a rule.
+struct Table {
+    /// One of these must be there.
+    needs: &'static [Topic],
+    /// None of these may be.
+    forbids: &'static [Topic],
+    /// These leave it open.
+    opens: &'static [Topic],
+}
+
+/// Rule 3: any clause on delivery, packing, service, returns or description forbids, also praise
+/// or denial. Damage on arrival is no product review. A bare return and "avoid this seller" leave
+/// it open.
+const PRODUCT_REVIEW: Table = Table {
+    needs: &[Topic::Product],
+    forbids: &[
+        Topic::Late,
+        Topic::NotReceived,
+        Topic::Delivery,
+        Topic::Courier,
+        Topic::DeliveryCost,
+        Topic::Packing,
+        Topic::Damage,
+        Topic::Transit,
+        Topic::Service,
+        Topic::MarketplaceService,
+        Topic::Return,
+        Topic::Description,
+        Topic::WrongItem,
+        Topic::MissingItem,
+    ],
+    opens: &[
+        Topic::BareReturn,
+        Topic::Avoid,
+        Topic::Seller,
+        Topic::Marketplace,
+        Topic::Price,
+        Topic::Broken,
+        Topic::DeadOnArrival,
+    ],
+};
+
+/// Rule 4: the channel decides and not whom the buyer blames, so a bare judgement of the seller
+/// does no harm; what the seller said or did not answer does. Wrong and missing items, refunds and
+/// damage without transit or packing are open.
+const FULFILLED_BY_AMAZON: Table = Table {
+    needs: &[
+        Topic::Late,
+        Topic::NotReceived,
+        Topic::Delivery,
+        Topic::Courier,
+        Topic::Packing,
+        Topic::Transit,
+    ],
+    forbids: &[Topic::Product, Topic::Service, Topic::Description],
+    opens: &[
+        Topic::WrongItem,
+        Topic::MissingItem,
+        Topic::Return,
+        Topic::BareReturn,
+        Topic::DeliveryCost,
+        Topic::DeadOnArrival,
+        Topic::Price,
+    ],
+};
+
+/// Rule 5: delay and non-receipt, also lost and wrongly marked as delivered; neither damage nor
+/// what the courier did.
+const BUY_SHIPPING: Table = Table {
+    needs: &[Topic::Late, Topic::NotReceived],
+    forbids: &[
+        Topic::Product,
+        Topic::Courier,
+        Topic::Packing,
+        Topic::Damage,
+        Topic::Broken,
+        Topic::DeadOnArrival,
+        Topic::Service,
+        Topic::MarketplaceService,
+        Topic::Return,
+        Topic::Description,
+        Topic::WrongItem,
+        Topic::MissingItem,
+    ],
+    opens: &[Topic::BareReturn, Topic::DeliveryCost, Topic::Price],
+};
+
+/// The model's scores of the whole comment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scores {
+    pub product: i32,
+    pub delivery: i32,
+}
+
+/// From this score on, unknown words are taken for a product review.
+const PRODUCT_FROM: i32 = 60;
+/// Below this one, even words of the lexicon are not.
+const PRODUCT_DOUBT: i32 = -60;
+/// From this score on, unknown words beside delivery are taken for more of it.
+const DELIVERY_FROM: i32 = 0;
+
+/// A comment that is to be judged as a whole.
+pub(super) struct Whole<'a> {
+    pub text: &'a Text,
+    pub parts: &'a [Part],
+    pub scores: Scores,
+    /// What makes the whole comment doubtful.
+    pub doubts: &'a [Blocker],
+}
+
+impl Whole<'_> {
+    /// All topics.
+    pub(super) fn topics(&self) -> Topics {
+        self.parts.iter().fold(Topics::default(), |all, part| all.union(part.set))
+    }
+
+    fn has(&self, class: Class) -> bool {
+        self.parts.iter().any(|part| part.has(class))
+    }
+
+    fn unknown(&self) -> usize {
+        self.parts.iter().map(|part| part.unknown).sum()
+    }
+
+    fn spans(&self, topics: &[Topic]) -> Vec<(Topic, Span)> {
+        let all = self.parts.iter().flat_map(|part| &part.topics);
+        let wanted = all.filter(|(topic, _)| topics.contains(topic));
+        wanted.map(|(topic, (start, end))| (*topic, self.text.span(*start, *end))).collect()
+    }
+
+    /// Whether unknown words are many enough to be a topic of their own.
+    fn is_unread(part: &Part) -> bool {
+        part.unknown > 0 && (part.unknown > 1 || 3 * part.unknown >= part.words)
+    }
+
+    fn begin(&self, table: &Table) -> Verdict {
+        let evidence = self.spans(table.needs).into_iter();
+        let blocked = [table.forbids, table.opens].concat();
+        let blockers = self.spans(&blocked).into_iter();
+        let all = self.topics();
+        let decision = if all.has_any(table.forbids) {
+            Decision::Not
+        } else if all.has_any(table.opens) || !self.doubts.is_empty() {
+            Decision::Uncertain
+        } else {
+            Decision::Eligible
+        };
+        let mut verdict = Verdict {
+            decision,
+            evidence: evidence
+                .map(|(topic, span)| Evidence { span, finding: Finding::Topic(topic) })
+                .collect(),
+            blockers: blockers
+                .map(|(topic, span)| Blocker { kind: BlockerKind::Topic(topic), span: Some(span) })
+                .collect(),
+        };
+        verdict.blockers.extend(self.doubts);
+        verdict
+    }
+
+    /// Rule 3.
+    pub(super) fn product_review(&self) -> Verdict {
+        let mut verdict = self.begin(&PRODUCT_REVIEW);
+        let all = self.topics();
+        if verdict.decision == Decision::Not {
+            return verdict;
+        }
+        let says_product = all.has(Topic::Product);
+        let reads_so = self.scores.product >= PRODUCT_FROM && self.unknown() > 0;
+        if says_product {
+            if self.scores.product < PRODUCT_DOUBT {
+                lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
+            }
+        } else if reads_so {
+            for part in self.parts.iter().filter(|part| part.unknown > 0) {
+                let span = self.text.span(part.place.0, part.place.1);
+                verdict.evidence.push(Evidence { span, finding: Finding::Topic(Topic::Product) });
+            }
+        } else if all.has_any(&[Topic::Seller, Topic::Avoid]) {
+            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
+        } else if self.unknown() > 0 {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnreadClause);
+        } else if self.has(Class::Bad) || !all.is_empty() {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
+        } else {
+            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
+        }
+        verdict
+    }
+
+    /// Rule 4, for an order that Amazon fulfilled.
+    pub(super) fn fulfilled_by_amazon(&self) -> Verdict {
+        let mut verdict = self.begin(&FULFILLED_BY_AMAZON);
+        let all = self.topics();
+        if verdict.decision == Decision::Not {
+            return verdict;
+        }
+        let open = [
+            Topic::Damage,
+            Topic::Broken,
+            Topic::WrongItem,
+            Topic::MissingItem,
+            Topic::Return,
+            Topic::MarketplaceService,
+            Topic::DeliveryCost,
+        ];
+        if !all.has_any(FULFILLED_BY_AMAZON.needs) {
+            let to =
+                if all.has_any(&open) { Decision::Uncertain } else { Decision::Not };
+            lower(&mut verdict, to, BlockerKind::NothingSaid);
+            return verdict;
+        }
+        let harmed = all.has_any(&[Topic::Damage, Topic::Broken]);
+        if harmed && !all.has_any(&[Topic::Transit, Topic::Packing, Topic::Courier]) {
+            let kind = BlockerKind::Topic(Topic::Damage);
+            lower(&mut verdict, Decision::Uncertain, kind);
+        }
+        self.doubt_unread(&mut verdict);
+        verdict
+    }
+
+    /// Rule 5, for an order that was shipped on time with Buy Shipping.
+    pub(super) fn buy_shipping(&self) -> Verdict {
+        let mut verdict = self.begin(&BUY_SHIPPING);
+        let all = self.topics();
+        if verdict.decision == Decision::Not {
+            return verdict;
+        }
+        if !all.has_any(BUY_SHIPPING.needs) {
+            let to =
+                if all.has(Topic::Delivery) { Decision::Uncertain } else { Decision::Not };
+            lower(&mut verdict, to, BlockerKind::NothingSaid);
+            return verdict;
+        }
+        self.doubt_unread(&mut verdict);
+        verdict
+    }
+
+    /// Unknown words beside delivery leave the rule open unless they read like more of it.
+    fn doubt_unread(&self, verdict: &mut Verdict) {
+        if self.scores.delivery >= DELIVERY_FROM {
+            return;
+        }
+        for part in self.parts.iter().filter(|part| Self::is_unread(part)) {
+            let span = Some(self.text.span(part.place.0, part.place.1));
+            verdict.decision = verdict.decision.min(Decision::Uncertain);
+            verdict.blockers.push(Blocker { kind: BlockerKind::UnreadClause, span });
+        }
+    }
+}
+
+fn lower(verdict: &mut Verdict, to: Decision, kind: BlockerKind) {
+    verdict.decision = verdict.decision.min(to);
+    verdict.blockers.push(Blocker { kind, span: None });
+}
