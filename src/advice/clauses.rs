@@ -32,6 +32,8 @@ pub(super) struct Part {
     /// Words, and those of them that no lexicon knows; in Japanese, two letters are a word.
     pub words: usize,
     pub unknown: usize,
+    /// What the model says, by [`super::model::Head::index`].
+    pub scores: [i32; 3],
 }
 
 impl Part {
@@ -280,6 +282,8 @@ fn harm(part: &mut Part) {
     }
     if let Some(hit) = part.first(Class::Fail) {
         if let Some(transit) = transit {
+            // What fails on the way is no failure of the product.
+            remove(part, Topic::Product);
             part.add(Topic::Damage, (hit.start, hit.end));
             part.add(Topic::Transit, (transit.start, transit.end));
         } else if let Some(place) = part.pair(Class::Receive, Class::Fail) {
@@ -316,8 +320,12 @@ fn people(part: &mut Part) {
 
 /// It is not the seller who serves.
 fn replace(part: &mut Part, topic: Topic, place: Place) {
-    part.topics.retain(|(topic, _)| *topic != Topic::Service);
+    remove(part, Topic::Service);
+    part.add(topic, place);
+}
+
+fn remove(part: &mut Part, removed: Topic) {
+    part.topics.retain(|(topic, _)| *topic != removed);
     let kept: Vec<Topic> = part.topics.iter().map(|(topic, _)| *topic).collect();
     part.set = Topics::of(&kept);
-    part.add(topic, place);
 }

@@ -72,19 +72,17 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
     };
     let (obscene, compared) = obscene::judge(comment, &text, &hits, language, lexicon());
     let (personal, formed) = personal::judge(comment, &text, &own, profile);
-    let parts = language.map_or_else(Vec::new, |language| clauses::parts(&text, language, &own));
-    let mut scored = Vec::with_capacity(parts.len());
+    let mut parts =
+        language.map_or_else(Vec::new, |language| clauses::parts(&text, language, &own));
     let mut scores = Scores::default();
-    for part in &parts {
+    for part in &mut parts {
         let features = model::features(&text.folded, language.unwrap_or(Language::En), part);
-        let product = model.score(Head::Product, &features);
-        scores.product = scores.product.saturating_add(product);
-        let delivery = model.score(Head::Delivery, &features);
-        scores.delivery = scores.delivery.saturating_add(delivery);
-        scored.push(product);
+        part.scores = Head::ALL.map(|head| model.score(head, &features));
+        scores.add(part.scores);
     }
     let doubts = doubts(&text, &hits, language, &parts);
-    let whole = Whole { text: &text, parts: &parts, scores, doubts: &doubts };
+    let has_sellers_data = personal.decision != Decision::Not;
+    let whole = Whole { text: &text, parts: &parts, scores, doubts: &doubts, has_sellers_data };
     let mut verdicts = [
         obscene,
         personal,
@@ -108,7 +106,7 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
         language,
         reason: reason::reason(whole.topics(), is_product),
         work: text.folded.len() + hits.len() + compared + formed,
-        clauses: parts.iter().zip(scored).map(|(part, score)| told(&text, part, score)).collect(),
+        clauses: parts.iter().map(|part| told(&text, part)).collect(),
         verdicts,
     }
 }
@@ -137,13 +135,19 @@ fn wordless(text: &Text) -> Reading {
 /// Less of a text covered by any one language than these hundredths, and it is in none of them.
 const LEAST_COVERED: usize = 40;
 
+/// The same for texts of so few letters that a word that is not known weighs much.
+const LEAST_COVERED_OF_FEW: usize = 25;
+const FEW_LETTERS: usize = 48;
+
 fn language(text: &Text, hits: &[Hit]) -> Option<Language> {
     if 3 * text.foreign > text.letters {
         return None;
     }
     let coverage = Coverage::of(&text.folded, hits);
     let best = coverage.best(&text.folded)?;
-    (100 * coverage.covered[best.index()] >= LEAST_COVERED * coverage.words).then_some(best)
+    let is_short = text.letters <= FEW_LETTERS;
+    let least = if is_short { LEAST_COVERED_OF_FEW } else { LEAST_COVERED };
+    (100 * coverage.covered[best.index()] >= least * coverage.words).then_some(best)
 }
 
 /// What makes a whole comment doubtful, whatever its words are.
@@ -192,13 +196,13 @@ fn is_mixed(text: &Text, hits: &[Hit], language: Language) -> bool {
     })
 }
 
-fn told(text: &Text, part: &Part, product_score: i32) -> Clause {
+fn told(text: &Text, part: &Part) -> Clause {
     let topics = part.topics.iter();
     Clause {
         span: text.span(part.place.0, part.place.1),
         topics: topics.map(|(topic, (start, end))| (*topic, text.span(*start, *end))).collect(),
         is_read: part.unknown == 0 || !part.topics.is_empty(),
-        product_score,
+        scores: part.scores,
     }
 }
 

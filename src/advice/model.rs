@@ -1,5 +1,5 @@
-//! A small linear model: how much a clause reads like a product review, and how much like a
-//! complaint about delivery.
+//! A small linear model: how much a clause reads like a product review, like a complaint about
+//! delivery, and like one about delay.
 //!
 //! It is the second opinion beside the lexicons: what it is asked is whether words that no lexicon
 //! knows belong to the topic of the words that one knows. A score is a sum of whole numbers over
@@ -22,13 +22,15 @@ use super::lexicon::Language;
 pub enum Head {
     /// Is it a product review?
     Product,
-    /// Is it about delivery?
+    /// Is it about delivery or packing?
     Delivery,
+    /// Is it about a delayed or undelivered order?
+    Delay,
 }
 
 impl Head {
-    /// Both, in the order of the columns of `model.txt`.
-    pub const ALL: [Self; 2] = [Self::Product, Self::Delivery];
+    /// All, in the order of the columns of `model.txt`.
+    pub const ALL: [Self; 3] = [Self::Product, Self::Delivery, Self::Delay];
 
     /// Its place in [`Head::ALL`].
     #[must_use]
@@ -36,6 +38,7 @@ impl Head {
         match self {
             Self::Product => 0,
             Self::Delivery => 1,
+            Self::Delay => 2,
         }
     }
 }
@@ -46,24 +49,26 @@ pub const BUCKETS: usize = 1 << 14;
 /// The weights of a model.
 #[derive(Clone, Debug)]
 pub struct Model {
-    weights: Vec<[i32; 2]>,
+    weights: Vec<[i32; 3]>,
 }
 
 impl Model {
-    /// Reads the weights from lines of `bucket product delivery`; what is not listed is 0.
+    /// Reads the weights from lines of `bucket product delivery delay`; what is not listed is 0.
     ///
     /// # Errors
     /// The number of the first line that is not one.
     pub fn read(lines: &str) -> Result<Self, usize> {
-        let mut weights = vec![[0; 2]; BUCKETS];
+        let mut weights = vec![[0; 3]; BUCKETS];
         for (number, line) in (1..).zip(lines.lines()).filter(|(_, line)| !line.starts_with('#')) {
             let mut parts = line.split(' ');
             let mut next = || parts.next().and_then(|part| part.parse::<i32>().ok());
-            let (Some(bucket), Some(product), Some(delivery)) = (next(), next(), next()) else {
+            let (Some(bucket), Some(product), Some(delivery), Some(delay)) =
+                (next(), next(), next(), next())
+            else {
                 return Err(number);
             };
             let slot = usize::try_from(bucket).ok().and_then(|bucket| weights.get_mut(bucket));
-            *slot.ok_or(number)? = [product, delivery];
+            *slot.ok_or(number)? = [product, delivery, delay];
         }
         Ok(Self { weights })
     }
@@ -146,9 +151,9 @@ mod tests {
 
     #[test]
     fn a_mistake_in_the_file_is_told_with_its_line() {
-        assert_eq!(Model::read("# x\n1 2 3\n1 2").unwrap_err(), 3);
-        assert_eq!(Model::read("16384 1 1").unwrap_err(), 1);
-        let model = Model::read("7 -2 5").unwrap();
+        assert_eq!(Model::read("# x\n1 2 3 4\n1 2 3").unwrap_err(), 3);
+        assert_eq!(Model::read("16384 1 1 1").unwrap_err(), 1);
+        let model = Model::read("7 -2 5 1").unwrap();
         assert_eq!(model.score(Head::Product, &[7, 7, 8]), -4);
         assert_eq!(model.score(Head::Delivery, &[7]), 5);
     }

@@ -107,14 +107,31 @@ const BUY_SHIPPING: Table = Table {
 pub(super) struct Scores {
     pub product: i32,
     pub delivery: i32,
+    pub delay: i32,
 }
 
-/// From this score on, unknown words are taken for a product review.
-const PRODUCT_FROM: i32 = 60;
+impl Scores {
+    /// Adds the scores of a clause.
+    pub(super) fn add(&mut self, [product, delivery, delay]: [i32; 3]) {
+        self.product = self.product.saturating_add(product);
+        self.delivery = self.delivery.saturating_add(delivery);
+        self.delay = self.delay.saturating_add(delay);
+    }
+}
+
+/// From this score on, unknown words without any word of the closed vocabulary are taken for a
+/// product review.
+const PRODUCT_FROM: i32 = -100;
 /// Below this one, even words of the lexicon are not.
-const PRODUCT_DOUBT: i32 = -60;
-/// From this score on, unknown words beside delivery are taken for more of it.
-const DELIVERY_FROM: i32 = 0;
+const PRODUCT_DOUBT: i32 = -250;
+/// From this score on, words that no lexicon knows are taken for delivery.
+const DELIVERY_FROM: i32 = 150;
+/// Below this one, words of the lexicon are not.
+const DELIVERY_DOUBT: i32 = -60;
+/// From this score on, words that no lexicon knows are taken for a delay.
+const DELAY_FROM: i32 = 150;
+/// Below this one, words of the lexicon are not.
+const DELAY_DOUBT: i32 = -60;
 
 /// A comment that is to be judged as a whole.
 pub(super) struct Whole<'a> {
@@ -123,6 +140,8 @@ pub(super) struct Whole<'a> {
     pub scores: Scores,
     /// What makes the whole comment doubtful.
     pub doubts: &'a [Blocker],
+    /// Whether data are in it that may be the seller's.
+    pub has_sellers_data: bool,
 }
 
 impl Whole<'_> {
@@ -143,11 +162,6 @@ impl Whole<'_> {
         let all = self.parts.iter().flat_map(|part| &part.topics);
         let wanted = all.filter(|(topic, _)| topics.contains(topic));
         wanted.map(|(topic, (start, end))| (*topic, self.text.span(*start, *end))).collect()
-    }
-
-    /// Whether unknown words are many enough to be a topic of their own.
-    fn is_unread(part: &Part) -> bool {
-        part.unknown > 0 && (part.unknown > 1 || 3 * part.unknown >= part.words)
     }
 
     fn begin(&self, table: &Table) -> Verdict {
@@ -182,6 +196,9 @@ impl Whole<'_> {
         if verdict.decision == Decision::Not {
             return verdict;
         }
+        if self.has_sellers_data {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::WhoseData);
+        }
         let says_product = all.has(Topic::Product);
         let reads_so = self.scores.product >= PRODUCT_FROM && self.unknown() > 0;
         if says_product {
@@ -189,10 +206,7 @@ impl Whole<'_> {
                 lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
             }
         } else if reads_so {
-            for part in self.parts.iter().filter(|part| part.unknown > 0) {
-                let span = self.text.span(part.place.0, part.place.1);
-                verdict.evidence.push(Evidence { span, finding: Finding::Topic(Topic::Product) });
-            }
+            self.tell_clauses(&mut verdict, Topic::Product, |part| part.unknown > 0);
         } else if all.has_any(&[Topic::Seller, Topic::Avoid]) {
             lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         } else if self.unknown() > 0 {
@@ -222,9 +236,13 @@ impl Whole<'_> {
             Topic::DeliveryCost,
         ];
         if !all.has_any(FULFILLED_BY_AMAZON.needs) {
-            let to =
-                if all.has_any(&open) { Decision::Uncertain } else { Decision::Not };
-            lower(&mut verdict, to, BlockerKind::NothingSaid);
+            if all.has_any(&open) {
+                lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
+            } else if self.scores.delivery >= DELIVERY_FROM {
+                self.tell_clauses(&mut verdict, Topic::Delivery, |part| part.scores[1] > 0);
+            } else {
+                lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
+            }
             return verdict;
         }
         let harmed = all.has_any(&[Topic::Damage, Topic::Broken]);
@@ -232,7 +250,9 @@ impl Whole<'_> {
             let kind = BlockerKind::Topic(Topic::Damage);
             lower(&mut verdict, Decision::Uncertain, kind);
         }
-        self.doubt_unread(&mut verdict);
+        if self.scores.delivery < DELIVERY_DOUBT {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
+        }
         verdict
     }
 
@@ -244,24 +264,26 @@ impl Whole<'_> {
             return verdict;
         }
         if !all.has_any(BUY_SHIPPING.needs) {
-            let to =
-                if all.has(Topic::Delivery) { Decision::Uncertain } else { Decision::Not };
-            lower(&mut verdict, to, BlockerKind::NothingSaid);
+            if self.scores.delay >= DELAY_FROM && !all.has(Topic::DeliveryCost) {
+                self.tell_clauses(&mut verdict, Topic::Late, |part| part.scores[2] > 0);
+            } else if all.has(Topic::Delivery) {
+                lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
+            } else {
+                lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
+            }
             return verdict;
         }
-        self.doubt_unread(&mut verdict);
+        if self.scores.delay < DELAY_DOUBT {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
+        }
         verdict
     }
 
-    /// Unknown words beside delivery leave the rule open unless they read like more of it.
-    fn doubt_unread(&self, verdict: &mut Verdict) {
-        if self.scores.delivery >= DELIVERY_FROM {
-            return;
-        }
-        for part in self.parts.iter().filter(|part| Self::is_unread(part)) {
-            let span = Some(self.text.span(part.place.0, part.place.1));
-            verdict.decision = verdict.decision.min(Decision::Uncertain);
-            verdict.blockers.push(Blocker { kind: BlockerKind::UnreadClause, span });
+    /// The clauses that the model takes for a topic, as evidence.
+    fn tell_clauses(&self, verdict: &mut Verdict, topic: Topic, is_so: fn(&Part) -> bool) {
+        for part in self.parts.iter().filter(|part| is_so(part)) {
+            let span = self.text.span(part.place.0, part.place.1);
+            verdict.evidence.push(Evidence { span, finding: Finding::Topic(topic) });
         }
     }
 }

@@ -383,9 +383,9 @@ pub struct Clause {
     pub topics: Vec<(Topic, Span)>,
     /// Whether its words are known well enough.
     pub is_read: bool,
-    /// How much it reads like a product review (positive) or like anything else (negative),
-    /// in the model's units.
-    pub product_score: i32,
+    /// How much it reads like a product review, like delivery and like delay (positive) or like
+    /// anything else (negative), by [`super::model::Head::index`], in the model's units.
+    pub scores: [i32; 3],
 }
 
 /// A comment as it was read, before anything is known of the order.

@@ -125,9 +125,18 @@ impl Row {
                 Decision::Uncertain => None,
             },
             Head::Delivery => {
-                let only = self.blockers.iter().all(|topic| topic == "delivery" || topic == "packing");
+                let is_delivery = |topic: &String| topic == "delivery" || topic == "packing";
+                let only = self.blockers.iter().all(is_delivery);
                 let is_product = self.reason() == Reason::Quality;
                 Some(!self.blockers.is_empty() && only && !is_product)
+            }
+            Head::Delay => {
+                let is_late = matches!(self.reason(), Reason::Late | Reason::NotReceived);
+                // Where the facts hold, the label says it; elsewhere, what else it speaks of.
+                match self.expected(Rule::BuyShipping) {
+                    Decision::Eligible => Some(true),
+                    _ => Some(is_late && self.blockers == ["delivery"]),
+                }
             }
         }
     }
@@ -157,9 +166,9 @@ pub fn train(rows: &[Row]) -> String {
     let columns = Head::ALL.map(|head| column(rows, &features, head));
     let mut lines = String::new();
     for bucket in 0..BUCKETS {
-        let (product, delivery) = (columns[0][bucket], columns[1][bucket]);
-        if product != 0 || delivery != 0 {
-            lines.push_str(&format!("{bucket} {product} {delivery}\n"));
+        let [product, delivery, delay] = [0, 1, 2].map(|head: usize| columns[head][bucket]);
+        if [product, delivery, delay] != [0; 3] {
+            lines.push_str(&format!("{bucket} {product} {delivery} {delay}\n"));
         }
     }
     lines

@@ -1,0 +1,102 @@
+//! Verdicts on comments: the settled borders, hostile comments, and the labelled ones.
+
+#[path = "advice/corpus.rs"]
+mod corpus;
+#[path = "advice/hostile.rs"]
+mod hostile;
+
+use corpus::{Counts, count, precision, read_rows, recall};
+use odrwatch::advice::model::Model;
+use odrwatch::advice::{Facts, Rule, read};
+use odrwatch::domain::event::Channel;
+
+/// `\u{...}` as the character that it stands for.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u{");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once('}').expect("an escape is closed");
+        let number = u32::from_str_radix(number, 16).expect("an escape is a number");
+        found.push(char::from_u32(number).expect("an escape is a character"));
+        found.push_str(rest);
+    }
+    found
+}
+
+fn facts(words: &str) -> Facts {
+    let flag = |word: &str| match word {
+        "y" => Some(true),
+        "n" => Some(false),
+        "?" => None,
+        other => panic!("no flag {other}"),
+    };
+    let words: Vec<&str> = words.split_whitespace().collect();
+    Facts {
+        channel: match words[0] {
+            "MFN" => Some(Channel::Mfn),
+            "AFN" => Some(Channel::Afn),
+            _ => None,
+        },
+        shipped_on_time: flag(words[1]),
+        buy_shipping: flag(words[2]),
+    }
+}
+
+#[test]
+fn borders_are_where_they_were_settled() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (number, line) in (1..).zip(include_str!("advice/borders.txt").lines()) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        count += 1;
+        let columns: Vec<&str> = line.splitn(4, '|').map(str::trim).collect();
+        let [known, expected, reason, comment] = columns[..] else {
+            panic!("borders.txt:{number}: not four columns");
+        };
+        let verdicts = read(&unescaped(comment)).decide(&facts(known));
+        let letter = |rule: Rule| &verdicts.of(rule).decision.as_str()[..1];
+        let found = Rule::ALL.map(letter);
+        let expected: Vec<&str> = expected.split_whitespace().collect();
+        let agrees = found.iter().zip(&expected).all(|(a, b)| a == b || *b == ".");
+        if !agrees || (reason != "." && reason != verdicts.reason.as_str()) {
+            let told = verdicts.reason.as_str();
+            wrong.push(format!("borders.txt:{number}: {found:?} {told}: {comment}"));
+        }
+    }
+    assert!(count > 80, "{count}");
+    assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What the issue asks of each rule, in thousandths.
+const PRECISION: usize = 950;
+const RECALL: usize = 800;
+
+fn model() -> Model {
+    Model::read(include_str!("../src/advice/model.txt")).expect("the trained model is right")
+}
+
+#[test]
+fn held_out_comments_are_judged_as_well_as_was_asked() {
+    let rows = read_rows("tests/data/feedback/heldout.jsonl");
+    let mut counts = Counts::default();
+    count(&rows, &model(), &mut counts);
+    for rule in Rule::ALL {
+        let table = &counts.rules[rule.index()];
+        let (precision, recall) = (precision(table), recall(table));
+        let name = rule.as_str();
+        assert!(precision >= PRECISION, "{name}: precision {precision} of 1000, {table:?}");
+        assert!(recall >= RECALL, "{name}: recall {recall} of 1000, {table:?}");
+    }
+}
+
+#[test]
+fn training_again_gives_the_same_model() {
+    let rows = read_rows("tests/data/feedback/dev.jsonl");
+    let weights = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let again = weights(&corpus::train(&rows));
+    assert!(again == weights(include_str!("../src/advice/model.txt")), "run train_advice");
+}
