@@ -48,14 +48,19 @@ fn main() {
     for rule in Rule::ALL {
         let table = &counts.rules[rule.index()];
         println!(
-            "\n{}: precision 0.{:03}, recall 0.{:03}",
+            "\n{}: precision {}, recall {}",
             rule.as_str(),
-            precision(table),
-            recall(table)
+            shown(precision(table)),
+            shown(recall(table))
         );
         println!("| label | not | uncertain | eligible |\n|---|---|---|---|");
         for (label, row) in Decision::ALL.iter().zip(table) {
             println!("| {} | {} | {} | {} |", label.as_str(), row[0], row[1], row[2]);
         }
     }
+}
+
+/// Thousandths as a decimal fraction.
+fn shown(thousandths: usize) -> String {
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }

@@ -205,7 +205,8 @@ fn compose(part: &mut Part) {
     }
     // A named product that is praised or blamed, and nothing else is said of it.
     if part.set.is_empty() {
-        let blamed = part.pair(Class::Noun, Class::Bad).or(part.pair(Class::Noun, Class::Good));
+        let judges = [Class::Bad, Class::Good, Class::Obscene, Class::Mild];
+        let blamed = judges.into_iter().find_map(|judge| part.pair(Class::Noun, judge));
         if let Some(place) = blamed {
             part.add(Topic::Product, place);
         }
@@ -307,11 +308,14 @@ fn people(part: &mut Part) {
         && !part.has(Class::Seller)
         && let Some(hit) = part.first(Class::Courier)
     {
-        replace(part, Topic::Courier, (hit.start, hit.end));
+        // To ask a carrier is no judgement of him.
+        if part.has(Class::Service) {
+            replace(part, Topic::Courier, (hit.start, hit.end));
+        } else {
+            remove(part, Topic::Service);
+        }
     }
-    let judged = [Class::Bad, Class::Good, Class::Accuse];
     if let Some(hit) = part.first(Class::Seller)
-        && part.has_any(&judged)
         && !serves
     {
         part.add(Topic::Seller, (hit.start, hit.end));

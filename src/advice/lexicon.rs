@@ -175,11 +175,13 @@ pub(super) enum Class {
     Maker,
     /// Owner, manager: who a seller is.
     Owner,
+    /// They, he: whoever sells, where nobody else is named.
+    They,
 }
 
 impl Class {
     /// All classes with the names of their sections.
-    pub(super) const ALL: [(&'static str, Self); 45] = [
+    pub(super) const ALL: [(&'static str, Self); 46] = [
         ("stop", Self::Stop),
         ("break", Self::Break),
         ("neg", Self::Neg),
@@ -225,6 +227,7 @@ impl Class {
         ("mine", Self::Mine),
         ("maker", Self::Maker),
         ("owner", Self::Owner),
+        ("they", Self::They),
     ];
 
     /// The class's place in [`Class::ALL`].

@@ -101,10 +101,10 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
         }
         verdict.sort();
     }
-    let is_product = verdicts[Rule::ProductReview.index()].decision == Decision::Eligible;
+    let reads = (whole.reads_like_a_product(), whole.reads_like_delay());
     Reading {
         language,
-        reason: reason::reason(whole.topics(), is_product),
+        reason: reason::reason(whole.topics(), reads.0, reads.1),
         work: text.folded.len() + hits.len() + compared + formed,
         clauses: parts.iter().map(|part| told(&text, part)).collect(),
         verdicts,

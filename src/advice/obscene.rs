@@ -66,6 +66,7 @@ pub(super) fn judge(
         let span = text.span(hit.start, hit.end);
         match hit.class {
             Class::ObsceneHere if language != Some(hit.language) => {}
+            Class::Doubtful if !is_read_here(hit.language, language) => {}
             Class::Obscene | Class::ObsceneHere => {
                 verdict.evidence.push(Evidence { span, finding: Finding::ObsceneWord });
             }
@@ -82,6 +83,11 @@ pub(super) fn judge(
     work += spaced(&words, lexicon, language, &mut verdict);
     settle(&mut verdict);
     (verdict, work)
+}
+
+/// Doubtful words are so in their own language; English ones are known everywhere.
+fn is_read_here(of: Language, language: Option<Language>) -> bool {
+    of == Language::En || language == Some(of)
 }
 
 fn note(verdict: &mut Verdict, span: Span, kind: BlockerKind) {
@@ -149,10 +155,19 @@ fn words(comment: &str) -> Vec<Word> {
 /// What stands at the end of a sentence is no part of its last word.
 fn trim(word: &mut Word) {
     let Some(span) = &mut word.span else { return };
-    while word.signs.last().is_some_and(|sign| matches!(sign, Sign::Gap | Sign::For('i'))) {
+    while ends_sentence(&word.signs) {
         word.signs.pop();
         word.ends.pop();
         span.end = word.ends.last().copied().unwrap_or(span.start);
+    }
+}
+
+/// Whether the last sign is a full stop or an exclamation mark; several gaps may be masks.
+fn ends_sentence(signs: &[Sign]) -> bool {
+    match signs {
+        [.., Sign::Gap, Sign::Gap] => false,
+        [.., Sign::Gap | Sign::For('i')] => true,
+        _ => false,
     }
 }
 
@@ -199,7 +214,8 @@ fn disguised(
     let mut work = 0;
     for entry in sought(&signs, lexicon, language) {
         work += 1;
-        let shown = if has_mask { masked(&signs, entry) } else { plain(&signs, entry) };
+        let spelled = if has_mask { None } else { plain(&signs, entry) };
+        let shown = spelled.or_else(|| masked(&signs, entry));
         if let Some(shown) = shown {
             best = best.max(Some((shown >= LETTERS_SHOWN, entry.class != Class::Mild)));
         }
@@ -316,8 +332,8 @@ fn masked(signs: &[Sign], entry: &Stem) -> Option<usize> {
     for (sign, letter) in written.iter().zip(stem) {
         match sign {
             Sign::Letter(written) if written == letter => shown += 1,
-            Sign::For(written) if written == letter => {}
-            Sign::Mask => {}
+            // A sign may also stand for a letter that it does not look like.
+            Sign::For(_) | Sign::Mask => {}
             _ => return None,
         }
     }

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::lexicon::{Class, Hit};
+use super::lexicon::{Class, Hit, Language};
 use super::profile::Profile;
 use super::text::{CLAUSE_END, Text, read_part};
 use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Span, Verdict};
@@ -32,7 +32,8 @@ struct Forms {
     telephone: Regex,
     calls: Regex,
     no_telephone: Regex,
-    streets: [Regex; 6],
+    streets: [Regex; 9],
+    spelt: Regex,
     handle: Regex,
     lone_handle: Regex,
     shop: Regex,
@@ -51,6 +52,7 @@ fn forms() -> &'static Forms {
             calls: new(CALLS),
             no_telephone: new(NO_TELEPHONE),
             streets: STREETS.map(new),
+            spelt: new(SPELT),
             handle: new(HANDLE),
             lone_handle: new(r"(?:^|\s)(@[\p{L}\d_][\p{L}\d_.]{3,30})"),
             shop: new(SHOP),
@@ -61,22 +63,28 @@ fn forms() -> &'static Forms {
     &FORMS
 }
 
-const E_MAIL: &str = r"(?i)[a-z0-9._%+-]{1,64}(?:@|\s?[(\[]\s?(?:at|a|\x40|arroba|chiocciola|arobase)\s?[)\]]\s?)[a-z0-9-]{1,63}(?:(?:\.|\s?[(\[]\s?(?:dot|punkt|point|punto|ponto)\s?[)\]]\s?)[a-z0-9-]{2,24}){1,4}|[a-z0-9._-]{2,64} at [a-z0-9-]{2,63} dot [a-z]{2,10}";
+const E_MAIL: &str = r"(?i)[a-z0-9._%+-]{1,64}(?:@|\s?[(\[{]\s?(?:at|a|ät|\x40|arroba|chiocciola|arobase)\s?[)\]}]\s?)[a-z0-9-]{1,63}(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|point|punto|ponto)\s?[)\]}]\s?)[a-z0-9-]{2,24}){1,4}|[a-z0-9._-]{2,64}\s(?:at|ät|arroba|chiocciola|arobase)\s[a-z0-9-]{2,63}\s(?:dot|punkt|point|punto|ponto)\s[a-z]{2,10}";
 
-const CALLS: &str = r"(?i)phone|\btel\b|\btel\.|telef|tél|call|cell|mobile|handy|\bzap\b|whats\s?app|\bsms\b|number|nummer|numéro|número|numero|\bring|rief|anruf|portable|móvil|celular|fax|hotline|signal|viber|decroche|décroche|contesta|atende|risponde|erreich|geht .{0,20} ran|電話|携帯|番号|tele";
+const CALLS: &str = r"(?i)phone|\btel\b|\btel\.|telef|tél|call|cell|mobile|handy|\bzap\b|whats\s?app|\bsms\b|number|nummer|numéro|número|numero|\bring|rief|anruf|portable|móvil|celular|fax|hotline|signal|viber|decroche|décroche|contesta|atende|risponde|erreich|geht .{0,40} ran|電話|携帯|番号|tele";
+
+/// Six digits or more, as words.
+const SPELT: &str = r"(?i)\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei|sette|otto|nove|um|dois|três|quatro|sete|oito|meia)\b[\s,.-]{1,3}){5,20}\p{L}{2,6}\b|(?:[〇零一二三四五六七八九]{2,5}[-－ー・の\s]){1,3}[〇零一二三四五六七八九]{3,5}";
 
 const NO_TELEPHONE: &str = r"(?i)(?:order|tracking|parcel|model|serial|isbn|asin|sku|invoice|reference|ref|item|article|bestell\w*|sendungs\w*|auftrag\w*|rechnung\w*|commande|suivi|pedido|seguimiento|rastre\w*|ordine|spedizione|注文|追跡|伝票|型番)[\w .:#№º°号-]{0,16}$";
 
-const STREETS: [&str; 6] = [
-    r"(?i)\b\d{1,5}[a-z]?,?\s(?:[\p{L}'.-]+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|close|crescent|terrace|square|place|row|walk|hill|gardens|grove|parkway|highway|circle|mews)\b|\bp\.?\s?o\.?\s?box\s?\d+",
-    r"(?i)\b[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee)\s\d{1,4}\s?[a-z]?\b|\b(?:am|an der|auf der|im|zum|zur)\s\p{L}{3,20}\s\d{1,3}[a-z]?,\s\d{5}",
-    r"(?i)\b\d{1,4}\s?(?:bis|ter)?,?\s(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|place|allée|allee|route|quai|cours)\s[\p{L}'’-]+",
-    r"(?i)(?:\bcalle|\bc/|\bavenida|\bavda\.?|\bplaza|\bpaseo|\bcamino|\bcarrera)\s[\p{L}\s.º'-]{2,40},?\s(?:n\.?[ºo°]\s?)?\d{1,4}\b",
-    r"(?i)\b(?:via|viale|piazza|corso|vicolo|largo|rua|travessa|avenida|av\.|alameda|praça|praca)\s[\p{L}\s.'’-]{2,40},?\s(?:n\.?\s?)?\d{1,5}\b",
-    r"〒\s?\d{3}-?\d{4}|\p{Han}{2,3}[都道府県]\p{Han}{1,8}[市区町村郡][\p{Han}\p{Hiragana}\p{Katakana}ー]{0,12}\s?[\d一二三四五六七八九十]{1,4}(?:[-丁番]\d{0,4}){0,3}",
+const STREETS: [&str; 9] = [
+    r"(?i)\b\d{1,5}[a-z]?,?\s(?:[\p{L}'.-]+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|close|crescent|terrace|square|place|row|walk|hill|gardens|grove|parkway|highway|circle|mews|yard|parade|quay|wharf|rise|green|alley|trail|loop|plaza|bank|gate|park|view|vale)\b",
+    r"(?i)\b[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee|steig|pfad|markt|hof)\s\d{1,4}\s?[a-z]?\b|\b(?:am|an der|auf der|auf dem|im|in der|zum|zur)\s\p{L}{3,20}\s\d{1,3}[a-z]?,\s\d{4,5}",
+    r"(?i)\b\d{1,4}\s?(?:bis|ter)?,?\s(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|place|allée|allee|route|quai|cours|square|passage|sentier|ruelle)\s[\p{L}'’-]+",
+    r"(?i)(?:\bcalle|\bc/|\bavenida|\bavda\.?|\bav\.|\bplaza|\bpaseo|\bcamino|\bcarrera|\bcarretera|\bronda|\btravesía|\bcallejón)\s[\p{L}\s.º'-]{2,40},?\s(?:n\.?[ºo°]\s?|número\s|#\s?)?\d{1,4}\b",
+    r"(?i)\b(?:via|viale|piazza|corso|vicolo|largo|strada|rua|travessa|avenida|av\.|alameda|praça|praca|estrada|rodovia|ladeira)\s[\p{L}\s.'’-]{2,40},?\s(?:n\.?[ºo°]?\s?)?\d{1,5}\b",
+    r"〒\s?\d{3}-?\d{4}|\p{Han}{2,3}[都道府県][\p{Han}\p{Hiragana}\p{Katakana}ー]{1,10}[市区町村郡][\p{Han}\p{Hiragana}\p{Katakana}ー]{0,12}\s?[\d一二三四五六七八九十]{1,4}(?:[-丁番の]\d{0,4}){0,3}",
+    r"(?i)\b(?:p\.?\s?o\.?\s?box|postfach|boîte postale|bp|apartado(?: de correos| postal)?|casella postale|caixa postal)\s?(?:n[ºo°]\s?)?\d{1,6}|私書箱",
+    r"\b\d{1,4}[a-z]?,?\s(?:\p{Lu}[\p{L}'’-]+\s?){2,4},\s\p{Lu}",
+    r"\p{Lu}[\p{L}'’.-]+(?:\s\p{L}[\p{L}'’.-]*){0,4},?\s\d{1,4}\s?[a-z]?,?\s(?:[\d.º]{1,3}\s?\p{L}{0,2},\s)?\d{4,5}(?:-\d{3})?\s\p{Lu}",
 ];
 
-const HANDLE: &str = r"(?i)(?:whats\s?app|telegram|we\s?chat|weixin|insta(?:gram)?|skype|viber|signal|facebook|messenger|\bline|kakao(?:talk)?|snapchat|tiktok|twitter|discord|\bqq|微信|ライン)\W{0,3}(?:(?:id|user|name|account|konto|compte|cuenta|conta|is|ist|est|es|è|é|au|al)\b)?[\s:「『(@\x22'-]{0,4}(@?[a-z0-9][a-z0-9_.-]{3,30})";
+const HANDLE: &str = r"(?i)(?:whats\s?app|telegram|we\s?chat|weixin|insta(?:gram)?|\big|skype|viber|signal|facebook|\bfb|messenger|threema|(?:^|[^a-z])line|kakao(?:talk)?|snapchat|\bsnap|tiktok|twitter|threads|mastodon|bluesky|discord|zalo|\bqq|\bvk|微信|ライン|インスタ|テレグラム)\W{0,3}(?:(?:id|user|name|account|handle|nick|konto|compte|cuenta|conta|is|ist|est|es|è|é|au|al)\b)?(?:(?:\s\p{L}{2,8}){1,3}\s?:)?[\s:「『(@\x22'„“”«-]{0,4}(?:は|が|の)?(?:(as|under|unter|als|sous|comme|como|come|pseudo|named|named as|user|id)\s)?[「『\x22'„“]?(@?[a-z0-9][a-z0-9_.-]{3,30})|(?:t\.me|wa\.me|instagram\.com|facebook\.com|fb\.me|m\.me|twitter\.com|x\.com|tiktok\.com)/()(@?[a-z0-9_.-]{3,40})";
 
 const SHOP: &str = r"(?i)(?:https?://|www\.)[^\s]{3,200}|\b[a-z0-9-]{2,63}\.(?:com|net|org|shop|store|biz|info|de|fr|es|it|eu|co\.uk|uk|co\.jp|jp|com\.br|pt|cn|example)\b";
 
@@ -123,6 +131,7 @@ pub(super) fn judge(
     if digits >= 6 {
         work += look.telephones(read, &back);
     }
+    work += look.spelt(read, &back);
     work += look.addresses(read, &back);
     work += look.handles(read, &back);
     work += look.names(read, &back);
@@ -278,6 +287,22 @@ impl Look<'_> {
         count
     }
 
+    /// Numbers in words.
+    fn spelt(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
+        let mut count = 0;
+        for found in forms().spelt.find_iter(read).take(MAX_FORMS) {
+            count += 1;
+            let span = back((found.start(), found.end()));
+            let before = &read[..found.start()];
+            let near = &before[before.floor_char_boundary(before.len().saturating_sub(60))..];
+            if !forms().no_telephone.is_match(near) {
+                let owner = self.whose(span);
+                self.settle(Finding::Telephone, span, owner);
+            }
+        }
+        count
+    }
+
     fn addresses(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
         let has_digit = read.bytes().any(|byte| byte.is_ascii_digit());
         let has_kanji = read.contains(['都', '道', '府', '県', '〒']);
@@ -297,11 +322,14 @@ impl Look<'_> {
         let mut count = 0;
         for found in forms().handle.captures_iter(read).take(MAX_FORMS) {
             count += 1;
-            let Some(name) = found.get(1) else { continue };
+            let Some(name) = found.get(2).or(found.get(4)) else { continue };
+            let is_said = found.get(1).is_some() || found.get(3).is_some();
             let tells = |sign: char| sign.is_ascii_digit() || matches!(sign, '@' | '_' | '.');
             let is_number = name.as_str().chars().all(|sign| !sign.is_ascii_alphabetic());
             let trimmed = name.as_str().trim_end_matches('.');
-            let is_name = trimmed.contains(tells) || read[..name.start()].ends_with('@');
+            let before = read[..name.start()].trim_end_matches([' ', '"', '\'']);
+            let is_said = is_said || before.ends_with(['@', ':', '\u{300C}', '\u{300E}']);
+            let is_name = trimmed.contains(tells) || is_said;
             if is_name && !is_number {
                 let span = back((name.start(), name.start() + trimmed.len()));
                 let owner = self.whose(span);
@@ -331,18 +359,20 @@ impl Look<'_> {
                 self.block(BlockerKind::PartOfName, span);
             }
         }
-        if !self.hits.iter().any(|hit| matches!(hit.class, Class::Owner | Class::Seller)) {
+        let people = [Class::Owner, Class::Seller, Class::Service, Class::Accuse, Class::Contact];
+        if !self.hits.iter().any(|hit| people.contains(&hit.class)) {
             return count;
         }
+        let shouts = !read.chars().any(char::is_lowercase);
         for found in forms().name.find_iter(read).take(4 * MAX_FORMS) {
             count += 1;
-            self.name(back((found.start(), found.end())));
+            self.name(back((found.start(), found.end())), shouts);
         }
         count
     }
 
     /// A run of capitalised words: the unknown ones of it beside a word for the role are a name.
-    fn name(&mut self, span: Span) {
+    fn name(&mut self, span: Span, shouts: bool) {
         let (start, end) = (self.text.place(span.start), self.text.place(span.end));
         let is_known = |from: usize, to: usize| {
             self.hits.iter().any(|hit| hit.start < to && from < hit.end)
@@ -360,15 +390,33 @@ impl Look<'_> {
         }
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
         let (start, end) = (first.0, last.1);
-        if !self.is_beside_role(start, end) {
+        let is_beside = self.is_beside_role(start, end);
+        if !is_beside && (words.len() < 2 || shouts || !self.may_be_person(start, end)) {
             return;
         }
         let span = self.text.span(start, end);
-        match self.whose(span) {
+        match self.whose_but(span, Class::Owner) {
             Owner::Other(kind) => self.block(kind, span),
             _ if words.len() >= 2 => self.find(Finding::FullName, span),
             _ => self.block(BlockerKind::PartOfName, span),
         }
+    }
+
+    /// Whether two capitalised words may be a person: no article or place word is before them, and
+    /// no product after them. German capitalises every noun, so there it is not asked.
+    fn may_be_person(&self, start: usize, end: usize) -> bool {
+        const NO_PERSON: [&str; 36] = [
+            "the", "a", "an", "this", "that", "my", "in", "at", "near", "from", "to", "your", "el",
+            "la", "los", "las", "un", "una", "en", "le", "les", "une", "du", "des", "il", "lo",
+            "gli", "uno", "nel", "o", "os", "um", "uma", "no", "na", "em",
+        ];
+        let before = self.text.folded[..start].trim_end_matches(' ');
+        let last = before.rsplit(' ').next().unwrap_or_default();
+        let is_german = self.hits.iter().any(|hit| hit.language == Language::De);
+        let names_product = self.hits.iter().any(|hit| {
+            hit.class == Class::Noun && hit.start + 1 >= end && hit.start <= end + 1
+        });
+        !is_german && !names_product && !NO_PERSON.contains(&last)
     }
 
     /// Whether a word for the seller's role stands directly before or after a name.
@@ -381,14 +429,18 @@ impl Look<'_> {
                     before.is_some_and(|gap| gap <= BESIDE) || after.is_some_and(|gap| gap <= 4)
                 }
                 Class::Seller => {
+                    let links = before.and_then(|_| self.text.folded.get(hit.end..start));
+                    let links = links.is_some_and(|links| {
+                        links.len() <= BESIDE
+                            && links.split([' ', CLAUSE_END]).all(|word| word.len() <= 3)
+                    });
                     let begins = self.text.folded[..start].trim_end_matches(' ');
                     let begins = begins.is_empty()
                         || begins.ends_with(CLAUSE_END)
                         || self.hits.iter().any(|hit| {
                             hit.class == Class::Break && hit.end + 1 >= start && hit.end <= start
                         });
-                    before.is_some_and(|gap| gap <= 4)
-                        || (begins && after.is_some_and(|gap| gap <= BESIDE))
+                    links || (begins && after.is_some_and(|gap| gap <= BESIDE))
                 }
                 _ => false,
             }
@@ -397,9 +449,14 @@ impl Look<'_> {
 
     /// Whose data these are, by the nearest words that tell, and by those of the comment.
     fn whose(&self, span: Span) -> Owner {
+        self.whose_but(span, Class::Stop)
+    }
+
+    /// The same without the words of a class.
+    fn whose_but(&self, span: Span, class: Class) -> Owner {
         let (start, end) = (self.text.place(span.start), self.text.place(span.end));
         let mut nearest: Option<(usize, Owner)> = None;
-        for hit in self.hits {
+        for hit in self.hits.iter().filter(|hit| hit.class != class) {
             let owner = match hit.class {
                 Class::Mine => Owner::Other(BlockerKind::BuyersData),
                 Class::Courier => Owner::Other(BlockerKind::CarriersData),
@@ -423,7 +480,8 @@ impl Look<'_> {
                 nearest = Some((gap, owner));
             }
         }
-        let tells = [Class::Accuse, Class::Contact, Class::Service, Class::Avoid];
+        let tells =
+            [Class::Accuse, Class::Contact, Class::Service, Class::Avoid, Class::They];
         let blamed = self.hits.iter().any(|hit| tells.contains(&hit.class));
         match nearest {
             Some((_, owner)) => owner,

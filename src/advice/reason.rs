@@ -20,8 +20,8 @@ const CAUSES: [(&[Topic], Reason); 9] = [
     (&[Topic::BareReturn], Reason::Return),
 ];
 
-/// The reason of a comment with these topics, or that is taken for a product review.
-pub(super) fn reason(all: Topics, is_product: bool) -> Reason {
+/// The reason of a comment with these topics, or that reads like one of two.
+pub(super) fn reason(all: Topics, reads_product: bool, reads_delay: bool) -> Reason {
     // What did not come, or came late, cannot have disappointed in another way before.
     if all.has(Topic::NotReceived) {
         return Reason::NotReceived;
@@ -32,7 +32,8 @@ pub(super) fn reason(all: Topics, is_product: bool) -> Reason {
     let found = CAUSES.iter().find(|(topics, _)| all.has_any(topics));
     match found {
         Some((_, reason)) => *reason,
-        None if is_product => Reason::Quality,
+        None if reads_delay => Reason::Late,
+        None if reads_product => Reason::Quality,
         None => Reason::Other,
     }
 }

@@ -122,16 +122,19 @@ impl Scores {
 /// From this score on, unknown words without any word of the closed vocabulary are taken for a
 /// product review.
 const PRODUCT_FROM: i32 = -100;
+/// The same where every word is known and yet none names a topic, if they are so many.
+const KNOWN_PRODUCT_FROM: i32 = 60;
+const SOME_WORDS: usize = 4;
 /// Below this one, even words of the lexicon are not.
 const PRODUCT_DOUBT: i32 = -250;
 /// From this score on, words that no lexicon knows are taken for delivery.
 const DELIVERY_FROM: i32 = 150;
 /// Below this one, words of the lexicon are not.
-const DELIVERY_DOUBT: i32 = -60;
+const DELIVERY_DOUBT: i32 = -300;
 /// From this score on, words that no lexicon knows are taken for a delay.
 const DELAY_FROM: i32 = 150;
 /// Below this one, words of the lexicon are not.
-const DELAY_DOUBT: i32 = -60;
+const DELAY_DOUBT: i32 = -300;
 
 /// A comment that is to be judged as a whole.
 pub(super) struct Whole<'a> {
@@ -189,6 +192,18 @@ impl Whole<'_> {
         verdict
     }
 
+    /// Whether words without a topic are enough, and like enough, to be a product review.
+    pub(super) fn reads_like_a_product(&self) -> bool {
+        let words: usize = self.parts.iter().map(|part| part.words).sum();
+        let from = if self.unknown() > 0 { PRODUCT_FROM } else { KNOWN_PRODUCT_FROM };
+        (self.unknown() > 0 || words >= SOME_WORDS) && self.scores.product >= from
+    }
+
+    /// Whether words without a topic are like enough to a complaint about delay.
+    pub(super) fn reads_like_delay(&self) -> bool {
+        self.scores.delay >= DELAY_FROM
+    }
+
     /// Rule 3.
     pub(super) fn product_review(&self) -> Verdict {
         let mut verdict = self.begin(&PRODUCT_REVIEW);
@@ -200,13 +215,13 @@ impl Whole<'_> {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::WhoseData);
         }
         let says_product = all.has(Topic::Product);
-        let reads_so = self.scores.product >= PRODUCT_FROM && self.unknown() > 0;
+        let reads_so = self.reads_like_a_product();
         if says_product {
             if self.scores.product < PRODUCT_DOUBT {
                 lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
             }
         } else if reads_so {
-            self.tell_clauses(&mut verdict, Topic::Product, |part| part.unknown > 0);
+            self.tell_clauses(&mut verdict, Topic::Product, |_| true);
         } else if all.has_any(&[Topic::Seller, Topic::Avoid]) {
             lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         } else if self.unknown() > 0 {
@@ -214,7 +229,9 @@ impl Whole<'_> {
         } else if self.has(Class::Bad) || !all.is_empty() {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
         } else {
-            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
+            let to =
+                if self.doubts.is_empty() { Decision::Not } else { Decision::Uncertain };
+            lower(&mut verdict, to, BlockerKind::NothingSaid);
         }
         verdict
     }
@@ -264,7 +281,7 @@ impl Whole<'_> {
             return verdict;
         }
         if !all.has_any(BUY_SHIPPING.needs) {
-            if self.scores.delay >= DELAY_FROM && !all.has(Topic::DeliveryCost) {
+            if self.reads_like_delay() && !all.has(Topic::DeliveryCost) {
                 self.tell_clauses(&mut verdict, Topic::Late, |part| part.scores[2] > 0);
             } else if all.has(Topic::Delivery) {
                 lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
