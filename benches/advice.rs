@@ -42,22 +42,19 @@ const COMMENTS: [(&str, &str); 5] = [
 ];
 
 fn advice(criterion: &mut Criterion) {
-    let facts = Facts {
-        channel: Some(Channel::Mfn),
-        buy_shipping: Some(true),
-        shipped_on_time: None,
-    };
+    let facts =
+        Facts { channel: Some(Channel::Mfn), buy_shipping: Some(true), shipped_on_time: None };
     let mut group = criterion.benchmark_group("advice");
     group.throughput(Throughput::Elements(1));
     for (name, comment) in COMMENTS {
         println!("{name}: {} characters", comment.chars().count());
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(read(black_box(comment)).decide(&facts)));
+            bencher.iter(|| black_box(read(black_box(comment)).decide(facts)));
         });
     }
     let long = COMMENTS[0].1.repeat(5_000);
     group.bench_function("1 MB", |bencher| {
-        bencher.iter(|| black_box(read(black_box(&long)).decide(&facts)));
+        bencher.iter(|| black_box(read(black_box(&long)).decide(facts)));
     });
     group.finish();
 }

@@ -44,7 +44,12 @@ fn main() {
             println!("{line}");
         }
     }
-    println!("{} comments; reason as labelled: {} of {}", rows.len(), counts.reasons.0, counts.reasons.1);
+    println!(
+        "{} comments; reason as labelled: {} of {}",
+        rows.len(),
+        counts.reasons.0,
+        counts.reasons.1
+    );
     for rule in Rule::ALL {
         let table = &counts.rules[rule.index()];
         println!(

@@ -71,8 +71,7 @@ impl Part {
 
 /// The hits in one language, without those that lie within longer ones.
 pub(super) fn of_language(hits: &[Hit], language: Language) -> Vec<Hit> {
-    let mut mine: Vec<Hit> =
-        hits.iter().filter(|hit| hit.language == language).copied().collect();
+    let mut mine: Vec<Hit> = hits.iter().filter(|hit| hit.language == language).copied().collect();
     mine.sort_unstable_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end), hit.class));
     let mut cover: Place = (0, 0);
     mine.retain(|hit| {
@@ -199,8 +198,7 @@ fn compose(part: &mut Part) {
     people(part);
     if let Some(hit) = part.first(Class::Refund) {
         let goes_wrong = [Class::Neg, Class::Take, Class::Contact, Class::Service, Class::Seller];
-        let topic =
-            if part.has_any(&goes_wrong) { Topic::Return } else { Topic::BareReturn };
+        let topic = if part.has_any(&goes_wrong) { Topic::Return } else { Topic::BareReturn };
         part.add(topic, (hit.start, hit.end));
     }
     // A named product that is praised or blamed, and nothing else is said of it.

@@ -99,13 +99,15 @@ pub(super) fn features(folded: &str, language: Language, part: &Part) -> Vec<usi
     let mut classes: Vec<_> = part.hits.iter().map(|hit| hit.class).collect();
     classes.sort_unstable();
     classes.dedup();
-    features.extend(classes.iter().map(|class| bucket(1, &[u8::try_from(class.index()).unwrap_or(u8::MAX)])));
+    features.extend(
+        classes.iter().map(|class| bucket(1, &[u8::try_from(class.index()).unwrap_or(u8::MAX)])),
+    );
     if language == Language::Ja {
         let letters: Vec<(usize, char)> =
             clause.char_indices().filter(|(_, letter)| letter.is_alphanumeric()).collect();
         for pair in letters.windows(2).take(MAX_WORDS) {
             let end = pair[1].0 + pair[1].1.len_utf8();
-            features.push(bucket(2, clause[pair[0].0..end].as_bytes()));
+            features.push(bucket(2, &clause.as_bytes()[pair[0].0..end]));
         }
         return features;
     }
@@ -120,10 +122,10 @@ pub(super) fn features(folded: &str, language: Language, part: &Part) -> Vec<usi
         features.push(bucket(3, word.as_bytes()));
         let stem = word.floor_char_boundary(STEM);
         if stem < word.len() {
-            features.push(bucket(4, word[..stem].as_bytes()));
+            features.push(bucket(4, &word.as_bytes()[..stem]));
         }
         if let Some(before) = before {
-            features.push(bucket(5, clause[before.0..place.1].as_bytes()));
+            features.push(bucket(5, &clause.as_bytes()[before.0..place.1]));
         }
         before = Some(place);
     }

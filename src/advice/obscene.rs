@@ -180,12 +180,12 @@ fn sign(character: char) -> Option<Sign> {
         '$' | '5' => Sign::For('s'),
         '0' => Sign::For('o'),
         '1' | '!' | '|' => Sign::For('i'),
-        '3' => Sign::For('e'),
+        '3' | '\u{20AC}' => Sign::For('e'),
         '7' | '+' => Sign::For('t'),
-        '*' | '#' | '%' | '\u{2022}' | '\u{25CF}' | '\u{25A0}' | '\u{2588}' | '\u{D7}' => Sign::Mask,
+        '*' | '#' | '%' | '\u{2022}' | '\u{25CF}' | '\u{25A0}' | '\u{2588}' | '\u{D7}' => {
+            Sign::Mask
+        }
         '.' | '-' | '_' | '/' | '\u{B7}' | '~' => Sign::Gap,
-        '\u{20AC}' => Sign::For('e'),
-        '\u{DF}' => Sign::Letter('\u{DF}'),
         _ if character.is_ascii() => return None,
         _ => Sign::Letter(fold(character)?),
     })

@@ -24,6 +24,9 @@ const MAX_FORMS: usize = 16;
 /// How far, in folded bytes, words tell whose data are.
 const CONTEXT: usize = 80;
 
+/// A comment of so many words says whose a detail is; who gives his own says "my" or "me".
+const TELLING_WORDS: usize = 9;
+
 /// How far a word for the role stands from the name.
 const BESIDE: usize = 12;
 
@@ -90,7 +93,7 @@ const SHOP: &str = r"(?i)(?:https?://|www\.)[^\s]{3,200}|\b[a-z0-9-]{2,63}\.(?:c
 
 const NAME: &str = r"\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.)?(?:\s(?:de|da|do|dos|del|della|di|von|van|der|la|le))?(?:\s\p{Lu}[\p{L}'’-]+){0,2}";
 
-const JAPANESE_NAME: &str = r"(?:店主|店長|社長|代表|オーナー|出品者|販売者|担当者?)(?:の名前)?[のはがも、：:]?\s?(\p{Han}{1,5}[\s　]?\p{Han}{0,5})(?:さん|様|氏|という|と名乗|です)|(\p{Han}{2,4})という(?:人|者|担当)";
+const JAPANESE_NAME: &str = r"(?:店主|店長|社長|代表者?|オーナー|出品者|販売者|販売元|担当者?|責任者|経営者|従業員|店員|名前)(?:の名前)?[のはがも、：:]?\s?(\p{Han}{1,5}[\s　]?\p{Han}{0,5}|[\p{Katakana}ー]{2,8}[・＝][\p{Katakana}ー]{2,8})(?:さん|様|氏|という|と名乗|です|だ|[にがはで。、！]|\s|$)|(\p{Han}{2,4})という(?:人|者|担当|男|女)|(\p{Han}{2,4}[\s　]\p{Han}{1,4})(?:さん|様|氏|という|と名乗|です|に)";
 
 /// Whose data are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +164,7 @@ pub(super) fn judge(
 /// Full-width forms as plain ones, with the way back; `None` where nothing differs.
 fn plain(read: &str) -> Option<(String, Vec<(usize, usize)>)> {
     let is_wide = |character: char| matches!(character, '\u{FF01}'..='\u{FF5E}' | '\u{3000}');
-    let is_odd =
-        |character: char| is_wide(character) || super::script::is_invisible(character);
+    let is_odd = |character: char| is_wide(character) || super::script::is_invisible(character);
     if !read.chars().any(is_odd) {
         return None;
     }
@@ -188,7 +190,8 @@ fn plain(read: &str) -> Option<(String, Vec<(usize, usize)>)> {
 
 impl Look<'_> {
     fn find(&mut self, finding: Finding, span: Span) {
-        let is_new = |other: &Evidence| other.span.end <= span.start || other.span.start >= span.end;
+        let is_new =
+            |other: &Evidence| other.span.end <= span.start || other.span.start >= span.end;
         if self.verdict.evidence.iter().all(is_new) {
             self.verdict.evidence.push(Evidence { span, finding });
         }
@@ -264,9 +267,8 @@ impl Look<'_> {
             let near = &before[before.floor_char_boundary(before.len().saturating_sub(60))..];
             let is_joined = before.chars().next_back().is_some_and(|last| {
                 last.is_ascii_alphanumeric() || matches!(last, '-' | '_' | '#' | '$' | '\u{20AC}')
-            }) || read[found.end()..].starts_with(|next: char| {
-                next.is_ascii_alphanumeric() || next == '_'
-            });
+            }) || read[found.end()..]
+                .starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
             if self.profile.has_telephone(&digits) {
                 self.find(Finding::Telephone, span);
             } else if is_joined || is_order(found.as_str()) || forms().no_telephone.is_match(near) {
@@ -274,7 +276,9 @@ impl Look<'_> {
             } else if (7..=15).contains(&digits.len()) && !is_date(found.as_str()) {
                 let after = &read[found.end()..];
                 let after = &after[..after.floor_char_boundary(after.len().min(40))];
+                let parted = found.as_str().contains([' ', '-', '/', '.', '(']);
                 let called = found.as_str().starts_with(['+', '('])
+                    || (found.as_str().starts_with('0') && digits.len() >= 9 && parted)
                     || forms().calls.is_match(near)
                     || forms().calls.is_match(after);
                 match self.whose(span) {
@@ -350,10 +354,11 @@ impl Look<'_> {
         let mut count = 0;
         for found in forms().japanese_name.captures_iter(read).take(MAX_FORMS) {
             count += 1;
-            let Some(name) = found.get(1).or(found.get(2)) else { continue };
+            let whole = found.get(1).or(found.get(3));
+            let Some(name) = whole.or(found.get(2)) else { continue };
             let span = back((name.start(), name.end()));
             let letters = name.as_str().chars().filter(|letter| !letter.is_whitespace()).count();
-            if letters >= 4 && found.get(1).is_some() {
+            if letters >= 4 && whole.is_some() {
                 self.find(Finding::FullName, span);
             } else {
                 self.block(BlockerKind::PartOfName, span);
@@ -374,19 +379,29 @@ impl Look<'_> {
     /// A run of capitalised words: the unknown ones of it beside a word for the role are a name.
     fn name(&mut self, span: Span, shouts: bool) {
         let (start, end) = (self.text.place(span.start), self.text.place(span.end));
-        let is_known = |from: usize, to: usize| {
-            self.hits.iter().any(|hit| hit.start < to && from < hit.end)
+        let hit_of = |from: usize, to: usize| {
+            let mut hits = self.hits.iter().filter(move |hit| hit.start < to && from < hit.end);
+            let is_ordinary =
+                |hit: &Hit| matches!(hit.class, Class::Stop | Class::Noun | Class::Time);
+            (hits.clone().next().is_some(), hits.all(is_ordinary))
         };
         let mut words: Vec<(usize, usize)> = Vec::new();
+        let mut unknown = 0;
         let mut at = start;
         for word in self.text.folded[start..end].split(' ') {
             let to = at + word.len();
-            if word.len() > 2 && !is_known(at, to) {
+            let (is_known, is_ordinary) = hit_of(at, to);
+            // Names are also words: an ordinary one counts after a first one that is none.
+            if word.len() > 2 && (!is_known || (is_ordinary && !words.is_empty())) {
+                unknown += usize::from(!is_known);
                 words.push((at, to));
             } else if !words.is_empty() && word.len() > 3 {
                 break;
             }
             at = to + 1;
+        }
+        if unknown == 0 {
+            return;
         }
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
         let (start, end) = (first.0, last.1);
@@ -402,6 +417,13 @@ impl Look<'_> {
         }
     }
 
+    /// Whether nothing but short words (is, a, der, est) is between two places.
+    fn only_links(&self, from: usize, to: usize) -> bool {
+        let between = self.text.folded.get(from..to.max(from)).unwrap_or_default();
+        let is_short = |word: &str| word.len() <= 3;
+        between.len() <= BESIDE && between.split([' ', CLAUSE_END]).all(is_short)
+    }
+
     /// Whether two capitalised words may be a person: no article or place word is before them, and
     /// no product after them. German capitalises every noun, so there it is not asked.
     fn may_be_person(&self, start: usize, end: usize) -> bool {
@@ -413,9 +435,10 @@ impl Look<'_> {
         let before = self.text.folded[..start].trim_end_matches(' ');
         let last = before.rsplit(' ').next().unwrap_or_default();
         let is_german = self.hits.iter().any(|hit| hit.language == Language::De);
-        let names_product = self.hits.iter().any(|hit| {
-            hit.class == Class::Noun && hit.start + 1 >= end && hit.start <= end + 1
-        });
+        let names_product = self
+            .hits
+            .iter()
+            .any(|hit| hit.class == Class::Noun && hit.start + 1 >= end && hit.start <= end + 1);
         !is_german && !names_product && !NO_PERSON.contains(&last)
     }
 
@@ -426,14 +449,11 @@ impl Look<'_> {
             let after = hit.start.checked_sub(end);
             match hit.class {
                 Class::Owner => {
-                    before.is_some_and(|gap| gap <= BESIDE) || after.is_some_and(|gap| gap <= 4)
+                    before.is_some_and(|_| self.only_links(hit.end, start))
+                        || after.is_some_and(|_| self.only_links(end, hit.start))
                 }
                 Class::Seller => {
-                    let links = before.and_then(|_| self.text.folded.get(hit.end..start));
-                    let links = links.is_some_and(|links| {
-                        links.len() <= BESIDE
-                            && links.split([' ', CLAUSE_END]).all(|word| word.len() <= 3)
-                    });
+                    let links = before.is_some_and(|_| self.only_links(hit.end, start));
                     let begins = self.text.folded[..start].trim_end_matches(' ');
                     let begins = begins.is_empty()
                         || begins.ends_with(CLAUSE_END)
@@ -445,6 +465,23 @@ impl Look<'_> {
                 _ => false,
             }
         })
+    }
+
+    /// Whether so much is told around a detail that another owner would be named.
+    fn tells_enough(&self) -> bool {
+        let others = [
+            Class::Delivery,
+            Class::Late,
+            Class::NotReceived,
+            Class::Courier,
+            Class::Parcel,
+            Class::Product,
+            Class::Fail,
+            Class::Maker,
+            Class::Mine,
+        ];
+        let words = self.text.folded.split(' ').filter(|word| word.len() > 1).count();
+        words >= TELLING_WORDS && !self.hits.iter().any(|hit| others.contains(&hit.class))
     }
 
     /// Whose data these are, by the nearest words that tell, and by those of the comment.
@@ -480,12 +517,11 @@ impl Look<'_> {
                 nearest = Some((gap, owner));
             }
         }
-        let tells =
-            [Class::Accuse, Class::Contact, Class::Service, Class::Avoid, Class::They];
+        let tells = [Class::Accuse, Class::Contact, Class::Service, Class::Avoid, Class::They];
         let blamed = self.hits.iter().any(|hit| tells.contains(&hit.class));
         match nearest {
             Some((_, owner)) => owner,
-            None if blamed => Owner::Seller,
+            None if blamed || self.tells_enough() => Owner::Seller,
             None => Owner::Unclear,
         }
     }
@@ -494,7 +530,8 @@ impl Look<'_> {
 /// Addresses of marketplaces and carriers.
 fn official(address: &str) -> Option<Owner> {
     const MARKETS: [&str; 3] = ["amazon.", "ebay.", "paypal."];
-    const CARRIERS: [&str; 8] = ["ups.", "fedex.", "dhl.", "usps.", "hermes", "dpd.", "gls-", "royalmail."];
+    const CARRIERS: [&str; 8] =
+        ["ups.", "fedex.", "dhl.", "usps.", "hermes", "dpd.", "gls-", "royalmail."];
     let has = |names: &[&str]| names.iter().any(|name| address.contains(name));
     if has(&MARKETS) {
         return Some(Owner::Other(BlockerKind::MarketplacesData));
@@ -512,7 +549,8 @@ fn is_order(written: &str) -> bool {
 /// Days and years: 2026-01-02, 02.01.2026, 2019 2020.
 fn is_date(written: &str) -> bool {
     let mut parts = written.split(['-', '.', '/', ' ']).filter(|part| !part.is_empty());
-    let is_year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    let is_year =
+        |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
     let count = parts.clone().count();
     count >= 2 && parts.clone().any(is_year) && parts.all(|part| part.len() <= 4)
 }

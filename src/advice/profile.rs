@@ -83,8 +83,7 @@ fn find(text: &Text, words: &str) -> Vec<(usize, usize)> {
     let bytes = text.folded.as_bytes();
     let is_whole = |place: &(usize, usize)| {
         let is_edge = |at: Option<&u8>| at.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-        is_edge(place.0.checked_sub(1).and_then(|at| bytes.get(at)))
-            && is_edge(bytes.get(place.1))
+        is_edge(place.0.checked_sub(1).and_then(|at| bytes.get(at))) && is_edge(bytes.get(place.1))
     };
     found.filter(is_whole).collect()
 }

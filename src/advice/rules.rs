@@ -119,20 +119,21 @@ impl Scores {
     }
 }
 
-/// From this score on, unknown words without any word of the closed vocabulary are taken for a
-/// product review.
-const PRODUCT_FROM: i32 = -100;
-/// The same where every word is known and yet none names a topic, if they are so many.
-const KNOWN_PRODUCT_FROM: i32 = 60;
-const SOME_WORDS: usize = 4;
+/// From this score on, words without a topic are taken for a product review where a product is
+/// named, and none of its receipt.
+const NAMED_PRODUCT_FROM: i32 = 60;
+/// The same where none is.
+const PRODUCT_FROM: i32 = 400;
+/// So few words are not judged by the model alone.
+const SOME_WORDS: usize = 3;
 /// Below this one, even words of the lexicon are not.
 const PRODUCT_DOUBT: i32 = -250;
 /// From this score on, words that no lexicon knows are taken for delivery.
-const DELIVERY_FROM: i32 = 150;
+const DELIVERY_FROM: i32 = 300;
 /// Below this one, words of the lexicon are not.
 const DELIVERY_DOUBT: i32 = -300;
 /// From this score on, words that no lexicon knows are taken for a delay.
-const DELAY_FROM: i32 = 150;
+const DELAY_FROM: i32 = 300;
 /// Below this one, words of the lexicon are not.
 const DELAY_DOUBT: i32 = -300;
 
@@ -195,8 +196,9 @@ impl Whole<'_> {
     /// Whether words without a topic are enough, and like enough, to be a product review.
     pub(super) fn reads_like_a_product(&self) -> bool {
         let words: usize = self.parts.iter().map(|part| part.words).sum();
-        let from = if self.unknown() > 0 { PRODUCT_FROM } else { KNOWN_PRODUCT_FROM };
-        (self.unknown() > 0 || words >= SOME_WORDS) && self.scores.product >= from
+        let is_named = self.has(Class::Noun) && !self.has(Class::Receive);
+        let from = if is_named { NAMED_PRODUCT_FROM } else { PRODUCT_FROM };
+        words >= SOME_WORDS && self.scores.product >= from
     }
 
     /// Whether words without a topic are like enough to a complaint about delay.
@@ -214,6 +216,10 @@ impl Whole<'_> {
         if self.has_sellers_data {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::WhoseData);
         }
+        // A parcel is more often a word of delivery than of receipt.
+        if self.has(Class::Parcel) {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::Topic(Topic::Delivery));
+        }
         let says_product = all.has(Topic::Product);
         let reads_so = self.reads_like_a_product();
         if says_product {
@@ -222,15 +228,14 @@ impl Whole<'_> {
             }
         } else if reads_so {
             self.tell_clauses(&mut verdict, Topic::Product, |_| true);
-        } else if all.has_any(&[Topic::Seller, Topic::Avoid]) {
+        } else if all.has_any(&[Topic::Seller, Topic::Avoid]) || self.has(Class::Obscene) {
             lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         } else if self.unknown() > 0 {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::UnreadClause);
         } else if self.has(Class::Bad) || !all.is_empty() {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
         } else {
-            let to =
-                if self.doubts.is_empty() { Decision::Not } else { Decision::Uncertain };
+            let to = if self.doubts.is_empty() { Decision::Not } else { Decision::Uncertain };
             lower(&mut verdict, to, BlockerKind::NothingSaid);
         }
         verdict

@@ -408,7 +408,7 @@ pub struct Reading {
 impl Reading {
     /// The verdicts on an order of which these facts are known.
     #[must_use]
-    pub fn decide(&self, facts: &Facts) -> Verdicts {
+    pub fn decide(&self, facts: Facts) -> Verdicts {
         let verdicts = Rule::ALL.map(|rule| {
             let verdict = &self.verdicts[rule.index()];
             let (limit, kinds) = limit(rule, facts);
@@ -439,7 +439,7 @@ pub struct Compact {
 impl Compact {
     /// The decisions on an order of which these facts are known, as [`Reading::decide`] has them.
     #[must_use]
-    pub fn decide(self, facts: &Facts) -> [Decision; 5] {
+    pub fn decide(self, facts: Facts) -> [Decision; 5] {
         Rule::ALL.map(|rule| self.decisions[rule.index()].min(limit(rule, facts).0))
     }
 
@@ -489,7 +489,7 @@ impl Verdicts {
 }
 
 /// How far the facts of an order let a rule apply, and why no further.
-fn limit(rule: Rule, facts: &Facts) -> (Decision, Vec<BlockerKind>) {
+fn limit(rule: Rule, facts: Facts) -> (Decision, Vec<BlockerKind>) {
     let mut kinds = Vec::new();
     let mut limit = Decision::Eligible;
     let mut cap = |to: Decision, kind: BlockerKind| {

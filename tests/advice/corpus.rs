@@ -6,9 +6,7 @@
 #![allow(dead_code, reason = "each of those who include this file uses a part of it")]
 
 use odrwatch::advice::model::{BUCKETS, Head, Model};
-use odrwatch::advice::{
-    Decision, Facts, Profile, Reason, Rule, judge, training_features,
-};
+use odrwatch::advice::{Decision, Facts, Profile, Reason, Rule, judge, training_features};
 use odrwatch::domain::event::Channel;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -124,6 +122,14 @@ impl Row {
                 Decision::Not => Some(false),
                 Decision::Uncertain => None,
             },
+            // Where the facts hold, the label says it; elsewhere, what else it speaks of.
+            Head::Delivery if self.facts.channel == "AFN" => {
+                match self.expected(Rule::FulfilledByAmazon) {
+                    Decision::Eligible => Some(true),
+                    Decision::Not => Some(false),
+                    Decision::Uncertain => None,
+                }
+            }
             Head::Delivery => {
                 let is_delivery = |topic: &String| topic == "delivery" || topic == "packing";
                 let only = self.blockers.iter().all(is_delivery);
@@ -132,7 +138,6 @@ impl Row {
             }
             Head::Delay => {
                 let is_late = matches!(self.reason(), Reason::Late | Reason::NotReceived);
-                // Where the facts hold, the label says it; elsewhere, what else it speaks of.
                 match self.expected(Rule::BuyShipping) {
                     Decision::Eligible => Some(true),
                     _ => Some(is_late && self.blockers == ["delivery"]),
@@ -215,7 +220,7 @@ pub struct Counts {
 /// Judges labelled comments with a model.
 pub fn count(rows: &[Row], model: &Model, counts: &mut Counts) {
     for row in rows {
-        let verdicts = judge(&row.text, &row.profile(), model).decide(&row.facts());
+        let verdicts = judge(&row.text, &row.profile(), model).decide(row.facts());
         for rule in Rule::ALL {
             let (label, verdict) = (row.expected(rule), verdicts.of(rule).decision);
             counts.rules[rule.index()][place(label)][place(verdict)] += 1;

@@ -74,7 +74,7 @@ fn bombs_cost_no_more_than_other_comments() {
 fn text_that_turns_around_is_read_as_it_is_written() {
     let turned = "\u{202e}Never\u{202c} arr\u{200f}ived";
     let facts = Facts { channel: Some(Channel::Afn), ..Facts::default() };
-    let verdicts = check(turned).decide(&facts);
+    let verdicts = check(turned).decide(facts);
     assert_eq!(verdicts.of(Rule::FulfilledByAmazon).decision, Decision::Eligible);
 }
 
@@ -86,9 +86,8 @@ fn a_profile_is_looked_for_and_bounded_as_well() {
         addresses: vec![",".to_owned()],
         ..Profile::default()
     };
-    let decision = |comment: &str| {
-        read_with(comment, &profile).verdicts[Rule::PersonalData.index()].decision
-    };
+    let decision =
+        |comment: &str| read_with(comment, &profile).verdicts[Rule::PersonalData.index()].decision;
     assert_eq!(decision("Gregory Tallmarsh again"), Decision::Eligible);
     assert_eq!(decision("Tallmarsh again"), Decision::Uncertain);
     assert_eq!(decision("555-0161"), Decision::Eligible);
@@ -130,7 +129,7 @@ proptest! {
         let reading = read(&text);
         let compact = Compact::of_bits(reading.compact().bits()).unwrap();
         prop_assert_eq!(compact, reading.compact());
-        let full = reading.decide(&facts).verdicts.map(|verdict| verdict.decision);
-        prop_assert_eq!(compact.decide(&facts), full);
+        let full = reading.decide(facts).verdicts.map(|verdict| verdict.decision);
+        prop_assert_eq!(compact.decide(facts), full);
     }
 }

@@ -13,7 +13,7 @@ pub struct AdviseArgs {
     /// File with one comment, or with a report; - is the standard input
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
-    /// The input is a feedback report (GET_SELLER_FEEDBACK_DATA): its 1 and 2 stars are judged
+    /// The input is a feedback report (`GET_SELLER_FEEDBACK_DATA`): its 1 and 2 stars are judged
     #[arg(long)]
     pub report: bool,
     /// Who fulfilled the order [default: not known]
@@ -25,7 +25,7 @@ pub struct AdviseArgs {
     /// Whether it was shipped on time [default: not known]
     #[arg(long, value_name = "TRUE|FALSE")]
     pub shipped_on_time: Option<bool>,
-    /// The seller's own data (YAML: names, e_mails, telephones, addresses, handles; all lists)
+    /// The seller's own data (YAML: names, `e_mails`, telephones, addresses, handles; all lists)
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
     /// What to print

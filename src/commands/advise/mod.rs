@@ -89,8 +89,8 @@ pub fn run(args: &AdviseArgs) -> Result<(), Failure> {
         vec![Advised { row: None, reading: read_with(&comment, &profile), comment }]
     };
     let text = match args.format {
-        OutputFormat::Table => print::table(&advised, &facts),
-        OutputFormat::Json => print::json(&advised, &facts),
+        OutputFormat::Table => print::table(&advised, facts),
+        OutputFormat::Json => print::json(&advised, facts),
     };
     output::print(text.as_bytes())
 }

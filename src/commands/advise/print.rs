@@ -24,7 +24,7 @@ const fn title(rule: Rule) -> &'static str {
 }
 
 /// Tables: one for each feedback.
-pub(super) fn table(advised: &[Advised], facts: &Facts) -> String {
+pub(super) fn table(advised: &[Advised], facts: Facts) -> String {
     let mut text = String::new();
     for one in advised {
         let verdicts = one.reading.decide(facts);
@@ -94,7 +94,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// One JSON object a line, one for each feedback.
-pub(super) fn json(advised: &[Advised], facts: &Facts) -> String {
+pub(super) fn json(advised: &[Advised], facts: Facts) -> String {
     let mut text = String::new();
     for one in advised {
         let verdicts = one.reading.decide(facts);
