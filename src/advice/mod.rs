@@ -24,8 +24,6 @@ pub mod profile;
 mod reason;
 mod rules;
 mod script;
-#[cfg(test)]
-mod tests;
 mod text;
 pub mod topic;
 pub mod verdict;

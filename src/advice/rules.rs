@@ -11,6 +11,7 @@
 
 use super::clauses::Part;
 use super::lexicon::Class;
+use super::model::Head;
 use super::text::Text;
 use super::topic::{Topic, Topics};
 use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Span, Verdict};
@@ -121,21 +122,16 @@ impl Scores {
 
 /// From this score on, words without a topic are taken for a product review where a product is
 /// named, and none of its receipt.
-const NAMED_PRODUCT_FROM: i32 = 60;
+const NAMED_PRODUCT_FROM: i32 = 250;
 /// The same where none is.
-const PRODUCT_FROM: i32 = 400;
+const PRODUCT_FROM: i32 = 600;
 /// So few words are not judged by the model alone.
 const SOME_WORDS: usize = 3;
-/// Below this one, even words of the lexicon are not.
-const PRODUCT_DOUBT: i32 = -250;
-/// From this score on, words that no lexicon knows are taken for delivery.
-const DELIVERY_FROM: i32 = 300;
-/// Below this one, words of the lexicon are not.
-const DELIVERY_DOUBT: i32 = -300;
-/// From this score on, words that no lexicon knows are taken for a delay.
-const DELAY_FROM: i32 = 300;
-/// Below this one, words of the lexicon are not.
-const DELAY_DOUBT: i32 = -300;
+/// From this score on, words that no lexicon knows are taken for delivery, or for a delay.
+const DELIVERY_FROM: i32 = 400;
+const DELAY_FROM: i32 = 400;
+/// Below this one, even words of the lexicon are not what they seem.
+const DOUBT: i32 = -150;
 
 /// A comment that is to be judged as a whole.
 pub(super) struct Whole<'a> {
@@ -206,6 +202,24 @@ impl Whole<'_> {
         self.scores.delay >= DELAY_FROM
     }
 
+    /// Whether a clause has no topic, and words that no lexicon knows and that the model does not
+    /// take for those of the rule.
+    fn has_strange_clause(&self, head: Head) -> bool {
+        self.parts.iter().any(|part| {
+            part.topics.is_empty() && part.unknown > 0 && part.scores[head.index()] <= 0
+        })
+    }
+
+    /// Leaves open what is not understood, or is unlike the labelled comments.
+    fn doubt(&self, verdict: &mut Verdict, head: Head, score: i32) {
+        if score < DOUBT {
+            lower(verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
+        }
+        if self.has_strange_clause(head) {
+            lower(verdict, Decision::Uncertain, BlockerKind::UnreadClause);
+        }
+    }
+
     /// Rule 3.
     pub(super) fn product_review(&self) -> Verdict {
         let mut verdict = self.begin(&PRODUCT_REVIEW);
@@ -223,9 +237,7 @@ impl Whole<'_> {
         let says_product = all.has(Topic::Product);
         let reads_so = self.reads_like_a_product();
         if says_product {
-            if self.scores.product < PRODUCT_DOUBT {
-                lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
-            }
+            self.doubt(&mut verdict, Head::Product, self.scores.product);
         } else if reads_so {
             self.tell_clauses(&mut verdict, Topic::Product, |_| true);
         } else if all.has_any(&[Topic::Seller, Topic::Avoid]) || self.has(Class::Obscene) {
@@ -272,9 +284,7 @@ impl Whole<'_> {
             let kind = BlockerKind::Topic(Topic::Damage);
             lower(&mut verdict, Decision::Uncertain, kind);
         }
-        if self.scores.delivery < DELIVERY_DOUBT {
-            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
-        }
+        self.doubt(&mut verdict, Head::Delivery, self.scores.delivery);
         verdict
     }
 
@@ -295,9 +305,7 @@ impl Whole<'_> {
             }
             return verdict;
         }
-        if self.scores.delay < DELAY_DOUBT {
-            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
-        }
+        self.doubt(&mut verdict, Head::Delay, self.scores.delay);
         verdict
     }
 
