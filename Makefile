@@ -6,7 +6,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 ODRWATCH := $(TARGET)/release/odrwatch
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
+.PHONY: demo test check check-deploy bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
 	@if scripts/setup.sh --has-kafka; then \
@@ -19,7 +19,10 @@ demo: build ## A synthetic market on a real Kafka (on the in-memory broker witho
 test: test-setup ## All tests, also those against a real Kafka
 	$(CARGO) test --locked
 
-check: fmt-check lint test deny doc ## Everything that a change must pass
+check: fmt-check lint test deny doc check-deploy ## Everything that a change must pass
+
+check-deploy: test-setup ## What is under deploy/, with promtool, Helm and the Kubernetes schemas where they can be had
+	@scripts/deploy/check.sh --fetch
 
 bench: test-setup ## The benchmarks, also those against a real Kafka
 	$(CARGO) bench --locked

@@ -2,7 +2,7 @@
 # Checks what odrwatch needs from the machine, and installs Debian packages that are missing where it may.
 #
 #   setup.sh              what building and testing need
-#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no promtool
+#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no Prometheus
 #   setup.sh --has-kafka  installs nothing; true if a local Kafka broker can be run (JDK 17 or later, and Maven)
 #
 # Says nothing when all is there. Ends with 69 and the exact command when something must be done by hand.
@@ -80,21 +80,23 @@ fi
 oldest=$(printf '%s\n%s\n' "$wanted" "$(cut -d' ' -f2 <<<"$found")" | sort --version-sort | head -n 1)
 [ "$oldest" = "$wanted" ] || fail "Rust $wanted or later is needed, found: $found"
 
-# promtool checks the metrics page in a test. Its Debian package would also start a server, so it is only unpacked.
-if [ "$MODE" = test ] && [ ! -x "$TOOLS/promtool" ]; then
+# promtool checks metrics and rules in tests, and one lets Prometheus scrape. The Debian package would also start a server,
+# so it is only unpacked.
+if [ "$MODE" = test ] && ! { [ -x "$TOOLS/promtool" ] && [ -x "$TOOLS/prometheus" ]; }; then
     mkdir -p "$TOOLS"
-    if have promtool; then
+    if have promtool && have prometheus; then
         ln -sf "$(command -v promtool)" "$TOOLS/promtool"
+        ln -sf "$(command -v prometheus)" "$TOOLS/prometheus"
     else
-        have apt-get || fail "promtool is missing; put the one of Prometheus 2.42 or later on the PATH"
-        say "setup: fetching promtool (19 MB, once)"
-        unpacked=$(mktemp -d "$TOOLS/promtool.XXXXXX")
+        have apt-get || fail "Prometheus is missing; put promtool and prometheus 2.42 or later on the PATH"
+        say "setup: fetching Prometheus (19 MB, once)"
+        unpacked=$(mktemp -d "$TOOLS/prometheus.XXXXXX")
         trap 'rm -rf "$unpacked"' EXIT
         # As a file of ours, not of apt's own user, which may not be able to write there.
         fetch() { (cd "$unpacked" && apt-get download --quiet=2 -o APT::Sandbox::User=root prometheus </dev/null >&2); }
         fetch || { as_root apt-get update --quiet=2 </dev/null >&2 && fetch; } ||
-            fail "promtool could not be fetched; as root: apt-get update, then again; or put promtool on the PATH"
+            fail "Prometheus could not be fetched; as root: apt-get update, then again; or put promtool and prometheus on the PATH"
         dpkg --extract "$unpacked"/prometheus_*.deb "$unpacked"
-        mv "$unpacked/usr/bin/promtool" "$TOOLS/promtool"
+        mv "$unpacked/usr/bin/promtool" "$unpacked/usr/bin/prometheus" "$TOOLS/"
     fi
 fi

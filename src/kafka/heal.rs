@@ -176,6 +176,11 @@ impl Producer {
             return Err(SourceError::NotReady(format!("{what} was not delivered in time")));
         }
         if let Some((topic, code)) = self.deliveries(|deliveries| deliveries.failed()) {
+            if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
+                // The transaction failed as a whole and took its records along: its next call
+                // tells why, such as a topic that may not be written.
+                self.sacrifice_offsets(&config.topics, &config.group, deadline)?;
+            }
             let name = config.topics.output(topic);
             return Err(source_error(code, what, &format!("a record to {name}: {code}")));
         }

@@ -26,6 +26,13 @@ impl Odrwatch {
 
     /// The same with a configuration file beneath.
     pub fn start_with(stage: &Stage, instance: &str, more: &[&str], file: Option<&str>) -> Self {
+        let mut sets = stage.sets(instance);
+        sets.extend(more.iter().map(|set| (*set).to_owned()));
+        Self::start_by(&sets, file)
+    }
+
+    /// Starts the service by arguments of `--set`, over a configuration file if there is one.
+    pub fn start_by(sets: &[String], file: Option<&str>) -> Self {
         let dir = TempDir::new().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_odrwatch"));
         command.arg("run");
@@ -34,7 +41,7 @@ impl Odrwatch {
             fs::write(&path, text).unwrap();
             command.arg("--config").arg(path);
         }
-        for set in stage.sets(instance).iter().map(String::as_str).chain(more.iter().copied()) {
+        for set in sets {
             command.args(["--set", set]);
         }
         let log = File::create(dir.path().join("log")).unwrap();

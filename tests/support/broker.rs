@@ -90,6 +90,42 @@ impl KafkaBroker {
         (Self::start_in(slot, &listener, &settings), tls)
     }
 
+    /// Starts a broker with a second listener, `SASL_PLAINTEXT` with PLAIN, on which these users
+    /// (each with its name as password) may do only what access control allows. Clients of the
+    /// plain listener may do everything. Returns the second listener's address too.
+    pub fn start_guarded(users: &[String]) -> (Self, String) {
+        let slot = Slot::claim();
+        let port = slot.ports[2];
+        let users: String = users.iter().map(|user| format!(" user_{user}=\"{user}\"")).collect();
+        let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
+        let login = format!("{module} required{users};");
+        let settings = [
+            (
+                "listener.security.protocol.map",
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            ),
+            ("sasl.enabled.mechanisms", "PLAIN"),
+            ("listener.name.sasl_plaintext.plain.sasl.jaas.config", &login),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+            ("super.users", "User:ANONYMOUS"),
+        ];
+        let address = format!("127.0.0.1:{port}");
+        (Self::start_in(slot, &format!(",SASL_PLAINTEXT://{address}"), &settings), address)
+    }
+
+    /// A command that runs a class of Kafka's, or a Java source file, with Kafka's class path.
+    pub fn java(main: &str) -> Command {
+        let mut command = Command::new("java");
+        command
+            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"])
+            .arg(format!("-Dlog4j2.configurationFile={}/log4j2.properties", scripts().display()))
+            .arg(format!("-Dkafka.logs.dir={}", std::env::temp_dir().display()))
+            .arg(format!("@{}/classpath.args", prepared_home().display()))
+            .arg(main)
+            .stdin(Stdio::null());
+        command
+    }
+
     fn start_in(slot: Slot, listener: &str, settings: &[(&str, &str)]) -> Self {
         let home = prepared_home();
         let [port, controller, _] = slot.ports;
