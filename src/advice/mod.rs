@@ -11,11 +11,13 @@
 //! values and [`Decision::Eligible`] asks for every clause to be understood. Absent on purpose:
 //! any text of a buyer in what is returned; spans are places.
 //!
-//! Reading order: [`verdict`] (what comes out), `text` and `script` (folding), [`lexicon`] (words),
+//! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding), [`lexicon`] (words),
 //! `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene` (rule 1), `personal` and
 //! [`profile`] (rule 2), [`model`], `reason`.
 
 mod clauses;
+pub mod facts;
+mod forms;
 pub mod lexicon;
 pub mod model;
 mod obscene;
@@ -28,13 +30,14 @@ mod text;
 pub mod topic;
 pub mod verdict;
 
+pub use facts::{Compact, Facts};
 pub use lexicon::Language;
 pub use profile::Profile;
 pub use text::MAX_READ_BYTES;
 pub use topic::Topic;
 pub use verdict::{
-    Blocker, BlockerKind, Clause, Compact, Decision, Evidence, Facts, Finding, Reading, Reason,
-    Rule, Span, VERSION, Verdict, Verdicts,
+    Blocker, BlockerKind, Clause, Decision, Evidence, Finding, Reading, Reason, Rule, Span,
+    VERSION, Verdict, Verdicts,
 };
 
 use clauses::Part;

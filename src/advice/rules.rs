@@ -206,18 +206,8 @@ impl Whole<'_> {
     /// take for those of the rule.
     fn has_strange_clause(&self, head: Head) -> bool {
         self.parts.iter().any(|part| {
-            part.topics.is_empty() && part.unknown > 0 && part.scores[head.index()] <= 0
+            part.topics.is_empty() && part.unknown > 1 && part.scores[head.index()] <= 0
         })
-    }
-
-    /// Leaves open what is not understood, or is unlike the labelled comments.
-    fn doubt(&self, verdict: &mut Verdict, head: Head, score: i32) {
-        if score < DOUBT {
-            lower(verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
-        }
-        if self.has_strange_clause(head) {
-            lower(verdict, Decision::Uncertain, BlockerKind::UnreadClause);
-        }
     }
 
     /// Rule 3.
@@ -237,7 +227,10 @@ impl Whole<'_> {
         let says_product = all.has(Topic::Product);
         let reads_so = self.reads_like_a_product();
         if says_product {
-            self.doubt(&mut verdict, Head::Product, self.scores.product);
+            doubt(&mut verdict, self.scores.product);
+            if self.has_strange_clause(Head::Product) {
+                lower(&mut verdict, Decision::Uncertain, BlockerKind::UnreadClause);
+            }
         } else if reads_so {
             self.tell_clauses(&mut verdict, Topic::Product, |_| true);
         } else if all.has_any(&[Topic::Seller, Topic::Avoid]) || self.has(Class::Obscene) {
@@ -284,7 +277,7 @@ impl Whole<'_> {
             let kind = BlockerKind::Topic(Topic::Damage);
             lower(&mut verdict, Decision::Uncertain, kind);
         }
-        self.doubt(&mut verdict, Head::Delivery, self.scores.delivery);
+        doubt(&mut verdict, self.scores.delivery);
         verdict
     }
 
@@ -305,7 +298,7 @@ impl Whole<'_> {
             }
             return verdict;
         }
-        self.doubt(&mut verdict, Head::Delay, self.scores.delay);
+        doubt(&mut verdict, self.scores.delay);
         verdict
     }
 
@@ -315,6 +308,13 @@ impl Whole<'_> {
             let span = self.text.span(part.place.0, part.place.1);
             verdict.evidence.push(Evidence { span, finding: Finding::Topic(topic) });
         }
+    }
+}
+
+/// Leaves open what is unlike the labelled comments.
+fn doubt(verdict: &mut Verdict, score: i32) {
+    if score < DOUBT {
+        lower(verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
     }
 }
 

@@ -168,11 +168,11 @@ const EPOCHS: u64 = 24;
 /// follows from the rows' names. The lines of `model.txt`.
 pub fn train(rows: &[Row]) -> String {
     let features: Vec<Vec<usize>> = rows.iter().map(|row| training_features(&row.text)).collect();
-    let columns = Head::ALL.map(|head| column(rows, &features, head));
+    let [product, delivery, delay] = Head::ALL.map(|head| column(rows, &features, head));
     let mut lines = String::new();
-    for bucket in 0..BUCKETS {
-        let [product, delivery, delay] = [0, 1, 2].map(|head: usize| columns[head][bucket]);
-        if [product, delivery, delay] != [0; 3] {
+    let weights = product.iter().zip(&delivery).zip(&delay).enumerate();
+    for (bucket, ((product, delivery), delay)) in weights {
+        if [product, delivery, delay] != [&0; 3] {
             lines.push_str(&format!("{bucket} {product} {delivery} {delay}\n"));
         }
     }

@@ -1,0 +1,120 @@
+//! The forms of personal data: expressions for addresses, numbers, handles and names.
+//!
+//! Invariant: all are of the `regex` crate, whose time is linear in the text whatever it holds, and
+//! every repetition in them is bounded. Absent on purpose: whose the data are, see `personal`.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::script;
+
+/// The expressions for forms of personal data.
+pub(super) struct Forms {
+    pub e_mail: Regex,
+    pub telephone: Regex,
+    pub calls: Regex,
+    pub no_telephone: Regex,
+    pub streets: [Regex; 9],
+    pub spelt: Regex,
+    pub handle: Regex,
+    pub lone_handle: Regex,
+    pub shop: Regex,
+    pub name: Regex,
+    pub japanese_name: Regex,
+}
+
+/// The expressions, compiled once.
+pub(super) fn forms() -> &'static Forms {
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+        let new = |expression: &str| {
+            Regex::new(expression).expect("the expressions are right; tests use them all")
+        };
+        Forms {
+            e_mail: new(E_MAIL),
+            telephone: new(r"\+?\(?\d[\d\s()./\-\u{2010}\u{2011}]{4,24}\d"),
+            calls: new(CALLS),
+            no_telephone: new(NO_TELEPHONE),
+            streets: STREETS.map(new),
+            spelt: new(SPELT),
+            handle: new(HANDLE),
+            lone_handle: new(r"(?:^|\s)(@[\p{L}\d_][\p{L}\d_.]{3,30})"),
+            shop: new(SHOP),
+            name: new(NAME),
+            japanese_name: new(JAPANESE_NAME),
+        }
+    });
+    &FORMS
+}
+
+const E_MAIL: &str = r"(?i)[a-z0-9._%+-]{1,64}(?:@|\s?[(\[{]\s?(?:at|a|ät|\x40|arroba|chiocciola|arobase)\s?[)\]}]\s?)[a-z0-9-]{1,63}(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|point|punto|ponto)\s?[)\]}]\s?)[a-z0-9-]{2,24}){1,4}|[a-z0-9._-]{2,64}\s(?:at|ät|arroba|chiocciola|arobase)\s[a-z0-9-]{2,63}\s(?:dot|punkt|point|punto|ponto)\s[a-z]{2,10}";
+
+const CALLS: &str = r"(?i)phone|\btel\b|\btel\.|telef|tél|call|cell|mobile|handy|\bzap\b|whats\s?app|\bsms\b|number|nummer|numéro|número|numero|\bring|rief|anruf|portable|móvil|celular|fax|hotline|signal|viber|decroche|décroche|contesta|atende|risponde|erreich|geht .{0,40} ran|電話|携帯|番号|tele";
+
+/// Six digits or more, as words.
+const SPELT: &str = r"(?i)\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei|sette|otto|nove|um|dois|três|quatro|sete|oito|meia)\b[\s,.-]{1,3}){5,20}\p{L}{2,6}\b|(?:[〇零一二三四五六七八九]{2,5}[-－ー・の\s]){1,3}[〇零一二三四五六七八九]{3,5}";
+
+const NO_TELEPHONE: &str = r"(?i)(?:order|tracking|parcel|model|serial|isbn|asin|sku|invoice|reference|ref|item|article|bestell\w*|sendungs\w*|auftrag\w*|rechnung\w*|commande|suivi|pedido|seguimiento|rastre\w*|ordine|spedizione|注文|追跡|伝票|型番)[\w .:#№º°号-]{0,16}$";
+
+const STREETS: [&str; 9] = [
+    r"(?i)\b\d{1,5}[a-z]?,?\s(?:[\p{L}'.-]+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|close|crescent|terrace|square|place|row|walk|hill|gardens|grove|parkway|highway|circle|mews|yard|parade|quay|wharf|rise|green|alley|trail|loop|plaza|bank|gate|park|view|vale)\b",
+    r"(?i)\b[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee|steig|pfad|markt|hof)\s\d{1,4}\s?[a-z]?\b|\b(?:am|an der|auf der|auf dem|im|in der|zum|zur)\s\p{L}{3,20}\s\d{1,3}[a-z]?,\s\d{4,5}",
+    r"(?i)\b\d{1,4}\s?(?:bis|ter)?,?\s(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|place|allée|allee|route|quai|cours|square|passage|sentier|ruelle)\s[\p{L}'’-]+",
+    r"(?i)(?:\bcalle|\bc/|\bavenida|\bavda\.?|\bav\.|\bplaza|\bpaseo|\bcamino|\bcarrera|\bcarretera|\bronda|\btravesía|\bcallejón)\s[\p{L}\s.º'-]{2,40},?\s(?:n\.?[ºo°]\s?|número\s|#\s?)?\d{1,4}\b",
+    r"(?i)\b(?:via|viale|piazza|corso|vicolo|largo|strada|rua|travessa|avenida|av\.|alameda|praça|praca|estrada|rodovia|ladeira)\s[\p{L}\s.'’-]{2,40},?\s(?:n\.?[ºo°]?\s?)?\d{1,5}\b",
+    r"〒\s?\d{3}-?\d{4}|\p{Han}{2,3}[都道府県][\p{Han}\p{Hiragana}\p{Katakana}ー]{1,10}[市区町村郡][\p{Han}\p{Hiragana}\p{Katakana}ー]{0,12}\s?[\d一二三四五六七八九十]{1,4}(?:[-丁番の]\d{0,4}){0,3}",
+    r"(?i)\b(?:p\.?\s?o\.?\s?box|postfach|boîte postale|bp|apartado(?: de correos| postal)?|casella postale|caixa postal)\s?(?:n[ºo°]\s?)?\d{1,6}|私書箱",
+    r"\b\d{1,4}[a-z]?,?\s(?:\p{Lu}[\p{L}'’-]+\s?){2,4},\s\p{Lu}",
+    r"\p{Lu}[\p{L}'’.-]+(?:\s\p{L}[\p{L}'’.-]*){0,4},?\s\d{1,4}\s?[a-z]?,?\s(?:[\d.º]{1,3}\s?\p{L}{0,2},\s)?\d{4,5}(?:-\d{3})?\s\p{Lu}",
+];
+
+const HANDLE: &str = r"(?i)(?:whats\s?app|telegram|we\s?chat|weixin|insta(?:gram)?|\big|skype|viber|signal|facebook|\bfb|messenger|threema|(?:^|[^a-z])line|kakao(?:talk)?|snapchat|\bsnap|tiktok|twitter|threads|mastodon|bluesky|discord|zalo|\bqq|\bvk|微信|ライン|インスタ|テレグラム)\W{0,3}(?:(?:id|user|name|account|handle|nick|konto|compte|cuenta|conta|is|ist|est|es|è|é|au|al)\b)?(?:(?:\s\p{L}{2,8}){1,3}\s?:)?[\s:「『(@\x22'„“”«-]{0,4}(?:は|が|の)?(?:(as|under|unter|als|sous|comme|como|come|pseudo|named|named as|user|id)\s)?[「『\x22'„“]?(@?[a-z0-9][a-z0-9_.-]{3,30})|(?:t\.me|wa\.me|instagram\.com|facebook\.com|fb\.me|m\.me|twitter\.com|x\.com|tiktok\.com)/()(@?[a-z0-9_.-]{3,40})";
+
+const SHOP: &str = r"(?i)(?:https?://|www\.)[^\s]{3,200}|\b[a-z0-9-]{2,63}\.(?:com|net|org|shop|store|biz|info|de|fr|es|it|eu|co\.uk|uk|co\.jp|jp|com\.br|pt|cn|example)\b";
+
+const NAME: &str = r"\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.)?(?:\s(?:de|da|do|dos|del|della|di|von|van|der|la|le))?(?:\s\p{Lu}[\p{L}'’-]+){0,2}";
+
+const JAPANESE_NAME: &str = r"(?:店主|店長|社長|代表者?|オーナー|出品者|販売者|販売元|担当者?|責任者|経営者|従業員|店員|名前)(?:の名前)?[のはがも、：:]?\s?(\p{Han}{1,5}[\s　]?\p{Han}{0,5}|[\p{Katakana}ー]{2,8}[・＝][\p{Katakana}ー]{2,8})(?:さん|様|氏|という|と名乗|です|だ|[にがはで。、！]|\s|$)|(\p{Han}{2,4})という(?:人|者|担当|男|女)|(\p{Han}{2,4}[\s　]\p{Han}{1,4})(?:さん|様|氏|という|と名乗|です|に)";
+
+/// Full-width forms as plain ones, with the way back; `None` where nothing differs.
+pub(super) fn plain(read: &str) -> Option<(String, Vec<(usize, usize)>)> {
+    let is_wide = |character: char| matches!(character, '\u{FF01}'..='\u{FF5E}' | '\u{3000}');
+    let is_odd = |character: char| is_wide(character) || script::is_invisible(character);
+    if !read.chars().any(is_odd) {
+        return None;
+    }
+    let mut plain = String::with_capacity(read.len());
+    let mut back = Vec::with_capacity(read.len());
+    for (start, character) in read.char_indices() {
+        if script::is_invisible(character) {
+            continue;
+        }
+        let narrow = match character {
+            '\u{3000}' => ' ',
+            '\u{FF01}'..='\u{FF5E}' => {
+                char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character)
+            }
+            other => other,
+        };
+        plain.push(narrow);
+        let place = (start, start + character.len_utf8());
+        back.extend(std::iter::repeat_n(place, narrow.len_utf8()));
+    }
+    Some((plain, back))
+}
+
+/// The marketplace's order numbers: three, seven and seven digits.
+pub(super) fn is_order(written: &str) -> bool {
+    let mut parts = written.trim().split('-').map(str::trim);
+    let lengths = [parts.next(), parts.next(), parts.next()].map(|part| part.map_or(0, str::len));
+    lengths == [3, 7, 7]
+}
+
+/// Days and years: 2026-01-02, 02.01.2026, 2019 2020.
+pub(super) fn is_date(written: &str) -> bool {
+    let mut parts = written.split(['-', '.', '/', ' ']).filter(|part| !part.is_empty());
+    let is_year =
+        |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    let count = parts.clone().count();
+    count >= 2 && parts.clone().any(is_year) && parts.all(|part| part.len() <= 4)
+}
