@@ -9,12 +9,7 @@ ODRWATCH := $(TARGET)/release/odrwatch
 .PHONY: demo test check check-deploy bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
-	@if scripts/setup.sh --has-kafka; then \
-		scripts/kafka/broker.sh start && exec $(ODRWATCH) demo --kafka 127.0.0.1:$(KAFKA_PORT) $(DEMO_ARGS); \
-	else \
-		echo "No JDK 17 with Maven here, so no real Kafka: the demo runs on the in-memory broker."; \
-		exec $(ODRWATCH) demo $(DEMO_ARGS); \
-	fi
+	@scripts/demo.sh $(ODRWATCH) $(DEMO_ARGS)
 
 test: test-setup ## All tests, also those against a real Kafka
 	$(CARGO) test --locked

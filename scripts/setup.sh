@@ -82,21 +82,36 @@ oldest=$(printf '%s\n%s\n' "$wanted" "$(cut -d' ' -f2 <<<"$found")" | sort --ver
 
 # promtool checks metrics and rules in tests, and one lets Prometheus scrape. The Debian package would also start a server,
 # so it is only unpacked.
-if [ "$MODE" = test ] && ! { [ -x "$TOOLS/promtool" ] && [ -x "$TOOLS/prometheus" ]; }; then
+PROMTOOL=2.42
+promtool_version() { "$1" --version 2>/dev/null | sed -n 's/^promtool, version \([0-9.]*\).*/\1/p' | head -n 1; }
+# Whether a promtool runs and is not older than PROMTOOL.
+fits() {
+    local found
+    found=$(promtool_version "$1") && [ -n "$found" ] &&
+        [ "$(printf '%s\n%s\n' "$PROMTOOL" "$found" | sort --version-sort | head -n 1)" = "$PROMTOOL" ]
+}
+if [ "$MODE" = test ] && ! { fits "$TOOLS/promtool" && [ -x "$TOOLS/prometheus" ]; }; then
     mkdir -p "$TOOLS"
-    if have promtool && have prometheus; then
+    by_hand="put promtool and prometheus $PROMTOOL or later on the PATH"
+    if have promtool && have prometheus && fits promtool; then
         ln -sf "$(command -v promtool)" "$TOOLS/promtool"
         ln -sf "$(command -v prometheus)" "$TOOLS/prometheus"
     else
-        have apt-get || fail "Prometheus is missing; put promtool and prometheus 2.42 or later on the PATH"
+        if have promtool; then
+            say "setup: the promtool on the PATH is older than $PROMTOOL, or stands alone: $(promtool_version promtool)"
+        fi
+        have apt-get || fail "Prometheus is missing; $by_hand"
         say "setup: fetching Prometheus (19 MB, once)"
         unpacked=$(mktemp -d "$TOOLS/prometheus.XXXXXX")
         trap 'rm -rf "$unpacked"' EXIT
         # As a file of ours, not of apt's own user, which may not be able to write there.
         fetch() { (cd "$unpacked" && apt-get download --quiet=2 -o APT::Sandbox::User=root prometheus </dev/null >&2); }
         fetch || { as_root apt-get update --quiet=2 </dev/null >&2 && fetch; } ||
-            fail "Prometheus could not be fetched; as root: apt-get update, then again; or put promtool and prometheus on the PATH"
+            fail "Prometheus could not be fetched; as root: apt-get update, then again; or $by_hand"
         dpkg --extract "$unpacked"/prometheus_*.deb "$unpacked"
+        rm -f "$TOOLS/promtool" "$TOOLS/prometheus"
         mv "$unpacked/usr/bin/promtool" "$unpacked/usr/bin/prometheus" "$TOOLS/"
+        fits "$TOOLS/promtool" ||
+            fail "Debian's promtool is too old here ($(promtool_version "$TOOLS/promtool")); $by_hand"
     fi
 fi

@@ -26,9 +26,13 @@ use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
 use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
 use crate::telemetry::metrics::{BuildInfo, Metrics};
+use crate::telemetry::shard_progress::ShardProgress;
 
 /// How long a worker sleeps at most when there is nothing to do.
 const SLEEP: Duration = Duration::from_millis(20);
+
+/// How often it is looked how far restores and catch-ups are.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How long a worker waits before it tries to connect again, and for how long in all.
 const CONNECT_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(3));
@@ -68,6 +72,8 @@ pub struct Service {
     pub board: Option<Arc<Board>>,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
+    /// Tell on the standard error stream how far restores and catch-ups are.
+    pub tells_progress: bool,
 }
 
 /// A switch that all parts of the service watch.
@@ -204,6 +210,7 @@ async fn supervise(
     };
     let signals = stop_on_signals(service.stop_after, health, shutdown);
     let both = async { tokio::join!(server, threads) };
+    let progress = tell_progress(service, health, shutdown);
     tokio::select! {
         (served, first) = both => {
             if let Err(error) = served {
@@ -212,7 +219,20 @@ async fn supervise(
             first
         }
         failure = signals => Err(failure),
+        () = progress => unreachable!("it is told for as long as the service runs"),
     }
+}
+
+/// Tells how far restores and catch-ups are, until everything is asked to stop; never ends.
+async fn tell_progress(service: &Service, health: &HealthBoard, shutdown: &Shutdown) {
+    let (mut progress, clock) = (ShardProgress::default(), Clock::start());
+    while service.tells_progress && !shutdown.is_asked() {
+        progress.tick(&health.shards(), clock.now().mono_ms);
+        tokio::time::sleep(LOOK).await;
+    }
+    // A bar would be in the way of what is said at the end.
+    drop(progress);
+    std::future::pending::<()>().await;
 }
 
 /// Asks for a stop at the first signal or when the time is over; ends only at a second signal.

@@ -226,11 +226,14 @@ impl Partitioner {
 pub(super) struct RawHttp {
     /// Address and port to listen on; port 0 takes a free one.
     pub listen: String,
+    /// Host and port under which the other members reach this process; it is written into the
+    /// progress records. Default: the address that is listened on, unless that is every address.
+    pub advertise: Option<String>,
 }
 
 impl Default for RawHttp {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".to_owned() }
+        Self { listen: "127.0.0.1:9464".to_owned(), advertise: None }
     }
 }
 

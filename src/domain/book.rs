@@ -14,6 +14,7 @@ use super::event::Outcome;
 use super::orders::odd_ids::OddIds;
 use super::orders::{Order, OrderIndex, OrderKey};
 use super::policy::Policy;
+use super::texts::Texts;
 use super::time::{Boundary, Day, EventTime};
 use super::window::{Account, AccountNo, Calendar, Contribution, RingShape};
 
@@ -196,7 +197,7 @@ impl Book {
     }
 
     /// Merges one order event.
-    pub(crate) fn merge_order(&mut self, event: &WaitingOrder) -> Outcome {
+    pub(crate) fn merge_order(&mut self, event: &WaitingOrder, texts: &Texts) -> Outcome {
         let day = self.day_of(event.purchase_time);
         if day < self.policy.horizon(self.calendar().as_of) {
             return Outcome::Expired;
@@ -204,7 +205,7 @@ impl Book {
         self.covered_from = Some(self.covered_from.map_or(day, |from| from.min(day)));
         let key = match &event.order {
             WaitingOrderId::Amazon(number) => OrderKey::amazon(*number),
-            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, text),
+            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, texts.get(*text)),
         };
         let hash = self.orders.hash(key);
         match self.find(hash, key, event.seller) {
@@ -296,14 +297,14 @@ impl Book {
     }
 
     /// Merges one defect event.
-    pub(crate) fn merge_defect(&mut self, event: &WaitingDefect) -> Outcome {
+    pub(crate) fn merge_defect(&mut self, event: &WaitingDefect, texts: &Texts) -> Outcome {
         let horizon = self.policy.horizon(self.calendar().as_of);
         if event.purchase_time.is_some_and(|purchase| self.day_of(purchase) < horizon) {
             return Outcome::Expired;
         }
         let key = match &event.order {
             WaitingOrderId::Amazon(number) => OrderKey::amazon(*number),
-            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, text),
+            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, texts.get(*text)),
         };
         let hash = self.orders.hash(key);
         let known = self.find(hash, key, event.seller);
@@ -314,7 +315,7 @@ impl Book {
         let statement = Statement {
             seller: event.seller,
             order: key,
-            reference: event.reference.as_deref(),
+            reference: event.reference.map(|text| texts.get(text)),
             event_time: event.event_time,
             fact: event.fact,
         };

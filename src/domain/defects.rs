@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 
 use super::boundary::SellerNo;
 use super::event::{DefectFact, DefectKind, Outcome};
+use super::held_text::HeldText;
 use super::orders::OrderKey;
 use super::policy::{Counting, Policy};
 use super::time::{Boundary, EventTime};
@@ -18,7 +19,7 @@ use super::time::{Boundary, EventTime};
 /// One defect: its identity within its order, its winning event, and what it was before.
 #[derive(Clone, Debug)]
 pub(crate) struct Defect {
-    pub reference: Option<Box<str>>,
+    pub reference: Option<HeldText>,
     pub event_time: EventTime,
     pub fact: DefectFact,
     /// The boundary that last changed it.
@@ -38,7 +39,7 @@ impl Defect {
     }
 
     fn identity(&self) -> (DefectKind, Option<&str>) {
-        (self.fact.kind(), self.reference.as_deref())
+        (self.fact.kind(), self.reference.as_ref().map(HeldText::as_str))
     }
 }
 
@@ -193,7 +194,7 @@ impl Defects {
         let (seller, order) = (statement.seller, statement.order);
         let hash = self.hash(seller, order);
         let fresh = || Defect {
-            reference: statement.reference.map(Box::from),
+            reference: statement.reference.map(HeldText::from),
             event_time: statement.event_time,
             fact: statement.fact,
             changed_at: boundary,

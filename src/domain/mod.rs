@@ -20,6 +20,7 @@ pub(crate) mod defects;
 pub mod effects;
 mod evaluate;
 pub mod event;
+pub(crate) mod held_text;
 pub mod ids;
 pub(crate) mod orders;
 pub mod policy;
@@ -29,5 +30,6 @@ pub mod shard;
 mod tell;
 #[cfg(test)]
 mod tests;
+pub(crate) mod texts;
 pub mod time;
 pub mod window;

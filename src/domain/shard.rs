@@ -165,12 +165,13 @@ impl Shard {
         event: &Event<'_>,
     ) -> Result<(), LimitReached> {
         let accounts = &mut self.book.accounts;
+        let texts = self.inbox.texts_mut(topic);
         let waiting = match event {
             Event::Order(order) => {
                 let marketplace = accounts.marketplace(order.marketplace);
-                Waiting::order(accounts.seller(order.seller), marketplace, order)
+                Waiting::order(accounts.seller(order.seller), marketplace, order, texts)
             }
-            Event::Defect(defect) => Waiting::defect(accounts.seller(defect.seller), defect),
+            Event::Defect(defect) => Waiting::defect(accounts.seller(defect.seller), defect, texts),
         };
         self.push(topic, offset, Some(time), waiting)
     }
@@ -291,6 +292,8 @@ impl Shard {
         let alerts_before = effects.alerts.len();
         let evaluated = self.evaluate(boundary, effects);
         self.extend_digest(boundary, merged, &evaluated, &effects.alerts[alerts_before..]);
+        // The memory serves the next boundary.
+        self.book.touched = evaluated;
         self.forget_empty_accounts(effects);
         effects.closed += 1;
         Ok(())
@@ -325,9 +328,11 @@ impl Shard {
                 }
                 for _ in 0..batch {
                     // I-20: one record, one outcome.
-                    let outcome = match self.inbox.pop(topic) {
-                        Waiting::Order(order) => self.book.merge_order(&order),
-                        Waiting::Defect(defect) => self.book.merge_defect(&defect),
+                    let record = self.inbox.pop(topic);
+                    let texts = self.inbox.texts(topic);
+                    let outcome = match record {
+                        Waiting::Order(order) => self.book.merge_order(&order, texts),
+                        Waiting::Defect(defect) => self.book.merge_defect(&defect, texts),
                         Waiting::Tombstone => Outcome::Tombstone,
                         Waiting::Dead(offset, reason) => {
                             effects.outcomes.count_dead(topic, reason);

@@ -92,8 +92,12 @@ impl KafkaBroker {
     }
 
     fn live(&mut self) -> Result<&mut Live, SourceError> {
-        self.live.as_mut().ok_or_else(|| SourceError::Fatal("the broker is closed".to_owned()))
+        self.live.as_mut().ok_or_else(closed)
     }
+}
+
+fn closed() -> SourceError {
+    SourceError::Fatal("the broker is closed".to_owned())
 }
 
 impl Live {
@@ -119,13 +123,13 @@ impl Live {
 
 impl Broker for KafkaBroker {
     fn poll_group(&mut self, events: &mut Vec<GroupEvent>) -> Result<(), SourceError> {
-        let (config, wake) = (self.config.clone(), Arc::clone(&self.wake));
-        let live = self.live()?;
+        let Self { live, config, wake, .. } = self;
+        let live = live.as_mut().ok_or_else(closed)?;
         let seen = events.len();
         let mut outcome = live.member.poll(events);
         if live.member.fenced_itself() {
             warn!("the group's session timed out while no broker answered: joining anew");
-            live.member = Member::join(&config, &wake)?;
+            live.member = Member::join(config, wake)?;
             events.push(GroupEvent::Revoked { lost: true });
             outcome = Ok(());
         }

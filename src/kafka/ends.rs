@@ -16,11 +16,10 @@ use tracing::debug;
 
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
-use crate::pipeline::ports::{Ends, InputPartition};
+use crate::pipeline::ports::{Ends, InputPartition, TopicNames};
 
 use super::ffi::{End, OffsetsAnswer, Queue, Wake, ask_offsets};
 use super::group::partition_of;
-use super::settings::TopicNames;
 
 /// After this a leader's answer is given up; the pipeline asks again.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -31,13 +31,13 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use crate::pipeline::ports::{OutTopic, SourceError};
+use crate::pipeline::ports::{OutTopic, SourceError, TopicNames};
 
 use super::client::{Deadline, Witness};
 use super::failure::{client_error, source_error, wrapper_error};
 use super::ffi::{self, End, GroupMetadata, Queue};
 use super::producer::{Deliveries, SinkContext, wall_ms};
-use super::settings::{KafkaConfig, TopicNames};
+use super::settings::KafkaConfig;
 use super::topics::TopicFacts;
 
 /// How long one step of a start may take. A predecessor's open transaction takes half a second.

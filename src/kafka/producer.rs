@@ -25,25 +25,20 @@ use tracing::debug;
 
 use crate::domain::event::Topic;
 use crate::pipeline::ports::{
-    Batch, CommitError, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError,
+    Batch, CommitError, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError, TopicNames,
 };
+use crate::wire::dead_letter::size_bound;
 
 use super::client::{Deadline, Witness, monotonic};
 use super::failure::{Failed, commit_error};
 use super::ffi;
 use super::group::{Member, NotOurs, partition_of};
 use super::heal::{Producer, Unsettled};
-use super::settings::{KafkaConfig, TopicNames};
+use super::settings::KafkaConfig;
 use super::topics::{TopicFact, TopicFacts};
 
 /// How long a refused transaction's abort may take; the next producer aborts it otherwise.
 const ABORT: Duration = Duration::from_secs(2);
-
-/// What a record needs beside its key, value and headers: a batch of its own, and its lengths.
-const RECORD_OVERHEAD: usize = 61 + 36;
-
-/// What a header needs beside its name and value: their lengths.
-const HEADER_OVERHEAD: usize = 10;
 
 /// What is kept free for them by who asks for the largest record: room for some ninety headers.
 const SLACK: usize = 1_024;
@@ -148,7 +143,7 @@ fn check(
 ) -> Result<(), CommitError> {
     let TopicFact { partitions, max_message_bytes, max_ahead_ms, .. } = *facts.output(record.topic);
     let name = topics.output(record.topic);
-    let bytes = wire_bytes(record);
+    let bytes = size_bound(record.key.as_deref(), record.value.as_deref(), &record.headers);
     if bytes > max_message_bytes {
         return Err(CommitError::Impossible(format!(
             "a record of {bytes} bytes can never be written to {name}, whose max.message.bytes is \
@@ -172,15 +167,6 @@ fn check(
         )));
     }
     Ok(())
-}
-
-/// An upper bound of what a record takes in a broker's log, uncompressed.
-fn wire_bytes(record: &OutRecord) -> usize {
-    let of = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    let header =
-        |(name, value): &(String, Option<Vec<u8>>)| name.len() + of(value) + HEADER_OVERHEAD;
-    let headers: usize = record.headers.iter().map(header).sum();
-    RECORD_OVERHEAD + of(&record.key) + of(&record.value) + headers
 }
 
 /// Offsets may not be sent: because a newer instance took our place for good, or for now.

@@ -20,8 +20,7 @@ pub struct InputPartition {
     pub shard: ShardNo,
 }
 
-/// A header of a record: its name and its bytes.
-pub type Header = (String, Option<Vec<u8>>);
+pub use crate::wire::Header;
 
 /// Gives a record's headers when they are wanted, which is only for dead letters.
 pub trait Headers {
@@ -109,6 +108,52 @@ impl OutTopic {
             Self::Status => "status",
             Self::DeadLetters => "dead_letters",
             Self::Progress => "progress",
+        }
+    }
+}
+
+/// The names of all topics, all different, each within Kafka's grammar of topic names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicNames {
+    /// The four inputs, in the order of [`Topic::ALL`].
+    pub inputs: [String; 4],
+    /// Alerts.
+    pub alerts: String,
+    /// Standings, compacted.
+    pub status: String,
+    /// Dead letters.
+    pub dead_letters: String,
+    /// Progress and decisions.
+    pub progress: String,
+}
+
+impl TopicNames {
+    /// The name of an input topic.
+    #[must_use]
+    pub fn input(&self, topic: Topic) -> &str {
+        &self.inputs[topic.index()]
+    }
+
+    /// The name of an output topic.
+    #[must_use]
+    pub fn output(&self, topic: OutTopic) -> &str {
+        match topic {
+            OutTopic::Alerts => &self.alerts,
+            OutTopic::Status => &self.status,
+            OutTopic::DeadLetters => &self.dead_letters,
+            OutTopic::Progress => &self.progress,
+        }
+    }
+}
+
+impl Default for TopicNames {
+    fn default() -> Self {
+        Self {
+            inputs: Topic::ALL.map(|topic| topic.as_str().to_owned()),
+            alerts: "odr-alerts".to_owned(),
+            status: "odr-status".to_owned(),
+            dead_letters: "odr-dead-letters".to_owned(),
+            progress: "odr-progress".to_owned(),
         }
     }
 }

@@ -73,7 +73,7 @@ pub struct WorkerConfig {
     pub topics: [String; 4],
     /// The policy's fingerprint.
     pub policy: String,
-    /// Where this process serves HTTP.
+    /// Where this process serves HTTP for others, as `host:port`.
     pub owner: Option<String>,
 }
 
@@ -332,7 +332,7 @@ impl<B: Broker> Worker<B> {
             if is_slow && slot.phase.may_commit() {
                 continue;
             }
-            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
+            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp(_) | Phase::Live)
                 || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
             {
                 continue;
@@ -356,8 +356,8 @@ impl<B: Broker> Worker<B> {
         for slot in self.slots.values_mut() {
             match &slot.phase {
                 Phase::Restoring(_) => restore::advance(slot, &mut self.broker, now)?,
-                Phase::CatchingUp { ends } => {
-                    let ends = *ends;
+                Phase::CatchingUp(stretch) => {
+                    let ends = stretch.ends;
                     if slot.has_read_to(&mut self.broker, &ends) {
                         slot.phase = Phase::Live;
                         info!(shard = %slot.number, "caught up");
@@ -451,9 +451,10 @@ impl<B: Broker> Worker<B> {
             if matches!(slot.phase, Phase::Parked) {
                 continue;
             }
-            let state = slot.phase.shown(slot.read, now.mono_ms);
-            if is_due || slot.shown != Some(state.phase()) {
-                slot.shown = Some(state.phase());
+            let label = slot.phase.label();
+            if is_due || slot.shown != Some(label) {
+                slot.shown = Some(label);
+                let state = slot.phase.shown(slot.positions(&mut self.broker), now.mono_ms);
                 self.health.set_shard(self.number, slot.number, state);
             }
             if is_due {

@@ -15,9 +15,11 @@ mod exact;
 mod feed;
 mod members;
 mod probe;
+mod sasl;
 mod silence;
 mod stage;
 mod starts;
+mod terminal;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -119,7 +119,9 @@ impl Demo<'_> {
 
     fn on_kafka(self) -> Result<(), Failure> {
         let config = self.config;
-        let facts = topics::create(config, self.args.history_days)?;
+        let mut facts = topics::create(config, self.args.history_days)?;
+        // They are of topics that are kept for long; these go with the demo.
+        facts.warnings.clear();
         topics::delete_left_behind(config, self.began_ms);
         let kafka = cluster::settings(config);
         let failed = |error| failure_of_asking(&error);
@@ -159,7 +161,12 @@ impl Demo<'_> {
             stage.wait_until_open();
             connect(worker)
         };
-        let service = Service { board: Some(board), ..service_of(config, PARTITIONS) };
+        // The screen tells it.
+        let service = Service {
+            board: Some(board),
+            tells_progress: false,
+            ..service_of(config, PARTITIONS, config.http.listen)
+        };
         service::serve(&service, listener, connect, companions)
     }
 }
