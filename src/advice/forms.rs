@@ -1,7 +1,8 @@
 //! The forms of personal data: expressions for addresses, numbers, handles and names.
 //!
 //! Invariant: all are of the `regex` crate, whose time is linear in the text whatever it holds, and
-//! every repetition in them is bounded. Absent on purpose: whose the data are, see `personal`.
+//! every repetition in them is bounded. Borders of words are those of ASCII: the others would send
+//! Japanese through an engine that is fifty times slower. Absent on purpose: whose the data are, see `personal`.
 
 use std::sync::LazyLock;
 
@@ -49,28 +50,28 @@ pub(super) fn forms() -> &'static Forms {
 
 const E_MAIL: &str = r"(?i)[a-z0-9._%+-]{1,64}(?:@|\s?[(\[{]\s?(?:at|a|ät|\x40|arroba|chiocciola|arobase)\s?[)\]}]\s?)[a-z0-9-]{1,63}(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|point|punto|ponto)\s?[)\]}]\s?)[a-z0-9-]{2,24}){1,4}|[a-z0-9._-]{2,64}\s(?:at|ät|arroba|chiocciola|arobase)\s[a-z0-9-]{2,63}\s(?:dot|punkt|point|punto|ponto)\s[a-z]{2,10}";
 
-const CALLS: &str = r"(?i)phone|\btel\b|\btel\.|telef|tél|call|cell|mobile|handy|\bzap\b|whats\s?app|\bsms\b|number|nummer|numéro|número|numero|\bring|rief|anruf|portable|móvil|celular|fax|hotline|signal|viber|decroche|décroche|contesta|atende|risponde|erreich|geht .{0,40} ran|電話|携帯|番号|tele";
+const CALLS: &str = r"(?i)phone|(?-u:\b)tel(?-u:\b)|(?-u:\b)tel\.|telef|tél|call|cell|mobile|handy|(?-u:\b)zap(?-u:\b)|whats\s?app|(?-u:\b)sms(?-u:\b)|number|nummer|numéro|número|numero|(?-u:\b)ring|rief|anruf|portable|móvil|celular|fax|hotline|signal|viber|decroche|décroche|contesta|atende|risponde|erreich|geht .{0,40} ran|電話|携帯|番号|tele";
 
 /// Six digits or more, as words.
-const SPELT: &str = r"(?i)\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei|sette|otto|nove|um|dois|três|quatro|sete|oito|meia)\b[\s,.-]{1,3}){5,20}\p{L}{2,6}\b|(?:[〇零一二三四五六七八九]{2,5}[-－ー・の\s]){1,3}[〇零一二三四五六七八九]{3,5}";
+const SPELT: &str = r"(?i)(?-u:\b)(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei|sette|otto|nove|um|dois|três|quatro|sete|oito|meia)(?-u:\b)[\s,.-]{1,3}){5,20}\p{L}{2,6}(?-u:\b)|(?:[〇零一二三四五六七八九]{2,5}[-－ー・の\s]){1,3}[〇零一二三四五六七八九]{3,5}";
 
 const NO_TELEPHONE: &str = r"(?i)(?:order|tracking|parcel|model|serial|isbn|asin|sku|invoice|reference|ref|item|article|bestell\w*|sendungs\w*|auftrag\w*|rechnung\w*|commande|suivi|pedido|seguimiento|rastre\w*|ordine|spedizione|注文|追跡|伝票|型番)[\w .:#№º°号-]{0,16}$";
 
 const STREETS: [&str; 9] = [
-    r"(?i)\b\d{1,5}[a-z]?,?\s(?:[\p{L}'.-]+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|close|crescent|terrace|square|place|row|walk|hill|gardens|grove|parkway|highway|circle|mews|yard|parade|quay|wharf|rise|green|alley|trail|loop|plaza|bank|gate|park|view|vale)\b",
-    r"(?i)\b[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee|steig|pfad|markt|hof)\s\d{1,4}\s?[a-z]?\b|\b(?:am|an der|auf der|auf dem|im|in der|zum|zur)\s\p{L}{3,20}\s\d{1,3}[a-z]?,\s\d{4,5}",
-    r"(?i)\b\d{1,4}\s?(?:bis|ter)?,?\s(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|place|allée|allee|route|quai|cours|square|passage|sentier|ruelle)\s[\p{L}'’-]+",
-    r"(?i)(?:\bcalle|\bc/|\bavenida|\bavda\.?|\bav\.|\bplaza|\bpaseo|\bcamino|\bcarrera|\bcarretera|\bronda|\btravesía|\bcallejón)\s[\p{L}\s.º'-]{2,40},?\s(?:n\.?[ºo°]\s?|número\s|#\s?)?\d{1,4}\b",
-    r"(?i)\b(?:via|viale|piazza|corso|vicolo|largo|strada|rua|travessa|avenida|av\.|alameda|praça|praca|estrada|rodovia|ladeira)\s[\p{L}\s.'’-]{2,40},?\s(?:n\.?[ºo°]?\s?)?\d{1,5}\b",
+    r"(?i)(?-u:\b)\d{1,5}[a-z]?,?\s(?:[\p{L}'.-]+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|close|crescent|terrace|square|place|row|walk|hill|gardens|grove|parkway|highway|circle|mews|yard|parade|quay|wharf|rise|green|alley|trail|loop|plaza|bank|gate|park|view|vale)(?-u:\b)",
+    r"(?i)(?-u:\b)[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee|steig|pfad|markt|hof)\s\d{1,4}\s?[a-z]?(?-u:\b)|(?-u:\b)(?:am|an der|auf der|auf dem|im|in der|zum|zur)\s\p{L}{3,20}\s\d{1,3}[a-z]?,\s\d{4,5}",
+    r"(?i)(?-u:\b)\d{1,4}\s?(?:bis|ter)?,?\s(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|place|allée|allee|route|quai|cours|square|passage|sentier|ruelle)\s[\p{L}'’-]+",
+    r"(?i)(?:(?-u:\b)calle|(?-u:\b)c/|(?-u:\b)avenida|(?-u:\b)avda\.?|(?-u:\b)av\.|(?-u:\b)plaza|(?-u:\b)paseo|(?-u:\b)camino|(?-u:\b)carrera|(?-u:\b)carretera|(?-u:\b)ronda|(?-u:\b)travesía|(?-u:\b)callejón)\s[\p{L}\s.º'-]{2,40},?\s(?:n\.?[ºo°]\s?|número\s|#\s?)?\d{1,4}(?-u:\b)",
+    r"(?i)(?-u:\b)(?:via|viale|piazza|corso|vicolo|largo|strada|rua|travessa|avenida|av\.|alameda|praça|praca|estrada|rodovia|ladeira)\s[\p{L}\s.'’-]{2,40},?\s(?:n\.?[ºo°]?\s?)?\d{1,5}(?-u:\b)",
     r"〒\s?\d{3}-?\d{4}|\p{Han}{2,3}[都道府県][\p{Han}\p{Hiragana}\p{Katakana}ー]{1,10}[市区町村郡][\p{Han}\p{Hiragana}\p{Katakana}ー]{0,12}\s?[\d一二三四五六七八九十]{1,4}(?:[-丁番の]\d{0,4}){0,3}",
-    r"(?i)\b(?:p\.?\s?o\.?\s?box|postfach|boîte postale|bp|apartado(?: de correos| postal)?|casella postale|caixa postal)\s?(?:n[ºo°]\s?)?\d{1,6}|私書箱",
-    r"\b\d{1,4}[a-z]?,?\s(?:\p{Lu}[\p{L}'’-]+\s?){2,4},\s\p{Lu}",
+    r"(?i)(?-u:\b)(?:p\.?\s?o\.?\s?box|postfach|boîte postale|bp|apartado(?: de correos| postal)?|casella postale|caixa postal)\s?(?:n[ºo°]\s?)?\d{1,6}|私書箱",
+    r"(?-u:\b)\d{1,4}[a-z]?,?\s(?:\p{Lu}[\p{L}'’-]+\s?){2,4},\s\p{Lu}",
     r"\p{Lu}[\p{L}'’.-]+(?:\s\p{L}[\p{L}'’.-]*){0,4},?\s\d{1,4}\s?[a-z]?,?\s(?:[\d.º]{1,3}\s?\p{L}{0,2},\s)?\d{4,5}(?:-\d{3})?\s\p{Lu}",
 ];
 
-const HANDLE: &str = r"(?i)(?:whats\s?app|telegram|we\s?chat|weixin|insta(?:gram)?|\big|skype|viber|signal|facebook|\bfb|messenger|threema|(?:^|[^a-z])line|kakao(?:talk)?|snapchat|\bsnap|tiktok|twitter|threads|mastodon|bluesky|discord|zalo|\bqq|\bvk|微信|ライン|インスタ|テレグラム)\W{0,3}(?:(?:id|user|name|account|handle|nick|konto|compte|cuenta|conta|is|ist|est|es|è|é|au|al)\b)?(?:(?:\s\p{L}{2,8}){1,3}\s?:)?[\s:「『(@\x22'„“”«-]{0,4}(?:は|が|の)?(?:(as|under|unter|als|sous|comme|como|come|pseudo|named|named as|user|id)\s)?[「『\x22'„“]?(@?[a-z0-9][a-z0-9_.-]{3,30})|(?:t\.me|wa\.me|instagram\.com|facebook\.com|fb\.me|m\.me|twitter\.com|x\.com|tiktok\.com)/()(@?[a-z0-9_.-]{3,40})";
+const HANDLE: &str = r"(?i)(?:whats\s?app|telegram|we\s?chat|weixin|insta(?:gram)?|(?-u:\b)ig|skype|viber|signal|facebook|(?-u:\b)fb|messenger|threema|(?:^|[^a-z])line|kakao(?:talk)?|snapchat|(?-u:\b)snap|tiktok|twitter|threads|mastodon|bluesky|discord|zalo|(?-u:\b)qq|(?-u:\b)vk|微信|ライン|インスタ|テレグラム)\W{0,3}(?:(?:id|user|name|account|handle|nick|konto|compte|cuenta|conta|is|ist|est|es|è|é|au|al)(?-u:\b))?(?:(?:\s\p{L}{2,8}){1,3}\s?:)?[\s:「『(@\x22'„“”«-]{0,4}(?:は|が|の)?(?:(as|under|unter|als|sous|comme|como|come|pseudo|named|named as|user|id)\s)?[「『\x22'„“]?(@?[a-z0-9][a-z0-9_.-]{3,30})|(?:t\.me|wa\.me|instagram\.com|facebook\.com|fb\.me|m\.me|twitter\.com|x\.com|tiktok\.com)/()(@?[a-z0-9_.-]{3,40})";
 
-const SHOP: &str = r"(?i)(?:https?://|www\.)[^\s]{3,200}|\b[a-z0-9-]{2,63}\.(?:com|net|org|shop|store|biz|info|de|fr|es|it|eu|co\.uk|uk|co\.jp|jp|com\.br|pt|cn|example)\b";
+const SHOP: &str = r"(?i)(?:https?://|www\.)[^\s]{3,200}|(?-u:\b)[a-z0-9-]{2,63}\.(?:com|net|org|shop|store|biz|info|de|fr|es|it|eu|co\.uk|uk|co\.jp|jp|com\.br|pt|cn|example)(?-u:\b)";
 
 const NAME: &str = r"\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}\.)?(?:\s(?:de|da|do|dos|del|della|di|von|van|der|la|le))?(?:\s\p{Lu}[\p{L}'’-]+){0,2}";
 
@@ -117,4 +118,24 @@ pub(super) fn is_date(written: &str) -> bool {
         |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
     let count = parts.clone().count();
     count >= 2 && parts.clone().any(is_year) && parts.all(|part| part.len() <= 4)
+}
+
+/// Whether a folded text has so many words for digits that they may be a number.
+pub(super) fn has_spelt_digits(folded: &str) -> bool {
+    const DIGITS: [&str; 49] = [
+        "zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+        "null", "eins", "zwei", "zwo", "drei", "vier", "funf", "sechs", "sieben", "acht", "neun",
+        "un", "deux", "trois", "quatre", "cinq", "sept", "huit", "neuf", "cero", "uno", "dos",
+        "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "due", "tre", "quattro",
+        "sette", "otto", "um", "dois", "quatro", "meia",
+    ];
+    let words = folded.split(' ').filter(|word| word.len() <= 7 && DIGITS.contains(word));
+    words.take(5).count() == 5 || folded.contains(['〇', '零']) || has_kanji_digits(folded)
+}
+
+fn has_kanji_digits(folded: &str) -> bool {
+    let is_digit = |letter: &char| {
+        matches!(letter, '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九')
+    };
+    !folded.is_ascii() && folded.chars().filter(is_digit).take(5).count() == 5
 }

@@ -9,7 +9,7 @@
 //! Invariants: expressions are of the `regex` crate, whose time is linear in the text whatever it
 //! holds; at most [`MAX_FORMS`] of each kind are judged.
 
-use super::forms::{forms, is_date, is_order, plain};
+use super::forms::{forms, has_spelt_digits, is_date, is_order, plain};
 use super::lexicon::{Class, Hit, Language};
 use super::profile::Profile;
 use super::text::{CLAUSE_END, Text, read_part};
@@ -137,7 +137,10 @@ impl Look<'_> {
 
     fn e_mails(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
         let mut count = 0;
-        for found in forms().e_mail.find_iter(read).take(MAX_FORMS) {
+        let spelled = ["dot", "DOT", "punkt", "point", "punto", "ponto"];
+        let may_be = read.contains('@') || spelled.iter().any(|word| read.contains(word));
+        let e_mails = may_be.then(|| forms().e_mail.find_iter(read)).into_iter().flatten();
+        for found in e_mails.take(MAX_FORMS) {
             count += 1;
             let span = back((found.start(), found.end()));
             if self.profile.has_e_mail(found.as_str()) {
@@ -148,7 +151,8 @@ impl Look<'_> {
             let owner = official(&lower).unwrap_or_else(|| self.whose(span));
             self.settle(Finding::Email, span, owner);
         }
-        for found in forms().shop.find_iter(read).take(MAX_FORMS) {
+        let shops = read.contains('.').then(|| forms().shop.find_iter(read)).into_iter().flatten();
+        for found in shops.take(MAX_FORMS) {
             count += 1;
             let span = back((found.start(), found.end()));
             let is_part = |other: Span| other.start <= span.start && span.end <= other.end;
@@ -199,7 +203,9 @@ impl Look<'_> {
     /// Numbers in words.
     fn spelt(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
         let mut count = 0;
-        for found in forms().spelt.find_iter(read).take(MAX_FORMS) {
+        let is_asked = has_spelt_digits(&self.text.folded);
+        let spelt = is_asked.then(|| forms().spelt.find_iter(read)).into_iter().flatten();
+        for found in spelt.take(MAX_FORMS) {
             count += 1;
             let span = back((found.start(), found.end()));
             let before = &read[..found.start()];
@@ -245,7 +251,8 @@ impl Look<'_> {
                 self.settle(Finding::Handle, span, owner);
             }
         }
-        for found in forms().lone_handle.captures_iter(read).take(MAX_FORMS) {
+        let at = read.contains('@').then(|| forms().lone_handle.captures_iter(read));
+        for found in at.into_iter().flatten().take(MAX_FORMS) {
             count += 1;
             let Some(name) = found.get(1) else { continue };
             let span = back((name.start(), name.end()));
@@ -257,7 +264,11 @@ impl Look<'_> {
 
     fn names(&mut self, read: &str, back: &impl Fn((usize, usize)) -> Span) -> usize {
         let mut count = 0;
-        for found in forms().japanese_name.captures_iter(read).take(MAX_FORMS) {
+        let roles = [Class::Owner, Class::Seller];
+        let is_asked =
+            self.hits.iter().any(|hit| hit.language == Language::Ja && roles.contains(&hit.class));
+        let japanese = is_asked.then(|| forms().japanese_name.captures_iter(read));
+        for found in japanese.into_iter().flatten().take(MAX_FORMS) {
             count += 1;
             let whole = found.get(1).or(found.get(3));
             let Some(name) = whole.or(found.get(2)) else { continue };
