@@ -1,8 +1,8 @@
 //! What is known of an order, how far it lets a rule apply, and what may be kept of a reading.
 //!
-//! Rules 1 to 3 are about the comment alone. Rule 4 asks who fulfilled the order, rule 5 also how it
-//! was shipped; what is not known leaves a rule open. So the decisions on the comment may be kept
-//! without it, and be made again when more is known of the order.
+//! Rules 1 to 3 are about the comment alone. Rule 4 asks who fulfilled the order, rule 5 also how
+//! it was shipped; what is not known leaves a rule open. So the decisions on the comment may be
+//! kept without it, and be made again when more is known of the order.
 //!
 //! Invariant: facts make no decision better than the comment's own.
 

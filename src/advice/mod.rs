@@ -11,9 +11,9 @@
 //! values and [`Decision::Eligible`] asks for every clause to be understood. Absent on purpose:
 //! any text of a buyer in what is returned; spans are places.
 //!
-//! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding), [`lexicon`] (words),
-//! `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene` (rule 1), `personal` and
-//! [`profile`] (rule 2), [`model`], `reason`.
+//! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
+//! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`.
 
 mod clauses;
 pub mod facts;

@@ -112,7 +112,8 @@ proptest! {
         parts in prop::collection::vec(
             prop::sample::select(vec![
                 "late", "never arrived", "f**k", "555-0123", "a@b.co", "seller", "mein", "рус",
-                "\u{301}", "\u{202e}", "🚚", "届かない", "\n", ". ", ", ", " but ", "*", "12 High Street",
+                "\u{301}", "\u{202e}", "🚚", "届かない", "\n", ". ", ", ", " but ", "*",
+                "12 High Street",
             ]),
             0..60,
         ),

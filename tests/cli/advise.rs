@@ -30,7 +30,7 @@ fn a_report_is_judged_row_by_row_without_who_rated() {
     let rows = "Date\tRating\tComments\tResponse\tOrder ID\tRater Email\n\
                 1/2/26\t1\tNever arrived.\t\t111-1111111-1111111\tcanary@mail.example\n\
                 1/3/26\t3\tSo so.\t\t222-2222222-2222222\tcanary@mail.example\n\
-                1/4/26\t2\tAsk for Gregory Tallmarsh.\t\t333-3333333-3333333\tcanary@mail.example\n";
+                1/4/26\t2\tAsk for Gregory Tallmarsh.\t\t333-3333333-3333333\tcanary@x.example\n";
     fs::write(&report, rows).unwrap();
     let profile = directory.path().join("seller.yaml");
     fs::write(&profile, "names: [Gregory Tallmarsh]\n").unwrap();
