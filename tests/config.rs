@@ -409,62 +409,7 @@ fn keys_in_a_file_are_nested_and_never_joined_by_dots() {
     }
 }
 
-// Secrets.
-
-#[test]
-fn secrets_come_from_files_and_are_shown_nowhere() {
-    let directory = files(&[
-        ("password", "canary-1\n"),
-        (
-            "c.yaml",
-            "\
-kafka:
-  properties:
-    security.protocol: SASL_SSL
-    sasl.username: odrwatch
-    ssl.key.password: canary-2
-    socket.timeout.ms: 060000
-  properties_file:
-    sasl.password: password
-",
-        ),
-    ]);
-    let path = directory.path().join("c.yaml");
-    let given = Given {
-        file: Some(&path),
-        variables: &[("ODRWATCH__KAFKA__PROPERTIES__SSL_KEYSTORE_PASSWORD", "canary-3")],
-        sets: &["kafka.properties.sasl.oauthbearer.config=canary-4"],
-        ..Given::default()
-    };
-    let sources = given.sources();
-    let config = config::load(&sources).unwrap();
-    let shown = format!("{sources:?} {config:?} {:?}", config.kafka.properties);
-    assert!(!shown.contains("canary"), "{shown}");
-    assert!(shown.contains("SASL_SSL") && shown.contains("[redacted]"), "{shown}");
-    let values: Vec<_> = config
-        .kafka
-        .properties
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.expose()))
-        .collect();
-    assert_eq!(
-        values,
-        [
-            "sasl.oauthbearer.config=canary-4",
-            "sasl.password=canary-1",
-            "sasl.username=odrwatch",
-            "security.protocol=SASL_SSL",
-            "socket.timeout.ms=060000",
-            "ssl.key.password=canary-2",
-            "ssl.keystore.password=canary-3",
-        ]
-    );
-    // Without the files, the rest is as before.
-    fs::remove_file(directory.path().join("password")).unwrap();
-    assert!(config::load(&sources).is_err());
-    let without = config::load(&Sources { without_secrets: true, ..sources }).unwrap();
-    assert_eq!(without.kafka.properties.iter().count(), values.len() - 1);
-}
+// Secrets; what is shown of them is in `shown`.
 
 #[test]
 fn no_mistake_quotes_a_secret() {

@@ -234,6 +234,11 @@ impl Inbox {
         lane.waiting.len() + lane.unplaced.len()
     }
 
+    /// Records of a topic that wait and have a place among those with a timestamp before them.
+    pub(crate) fn placed_of(&self, topic: Topic) -> usize {
+        self.lanes[topic.index()].waiting.len()
+    }
+
     /// The offset after the last record taken in.
     #[must_use]
     pub fn read_to(&self, topic: Topic) -> NextOffset {
@@ -350,7 +355,7 @@ impl Inbox {
     }
 
     /// Begins to take a boundary's segment of a topic: moves the closed position to its end and
-    /// tells how many records it has, which [`Inbox::peek`] and [`Inbox::pop`] then give.
+    /// tells how many records it has, which [`Inbox::pop`] then gives.
     pub(crate) fn open_segment(&mut self, topic: Topic, boundary: Boundary) -> usize {
         let lane = &mut self.lanes[topic.index()];
         let unplaced = std::mem::take(&mut lane.unplaced);
@@ -373,8 +378,21 @@ impl Inbox {
         records
     }
 
-    /// The waiting records of a topic, in offset order.
-    pub(crate) fn peek(&self, topic: Topic, count: usize) -> impl Iterator<Item = &Waiting> {
+    /// Says who the seller of a waiting record is, counted from the first one.
+    pub(crate) fn set_seller(&mut self, topic: Topic, place: usize, number: SellerNo) {
+        match &mut self.lanes[topic.index()].waiting[place] {
+            Waiting::Order(WaitingOrder { seller, .. })
+            | Waiting::Defect(WaitingDefect { seller, .. }) => *seller = number,
+            Waiting::Dead(..) | Waiting::Tombstone => {}
+        }
+    }
+
+    /// The first waiting records of a topic, in offset order; there are at least `count`.
+    pub(crate) fn waiting_first(
+        &self,
+        topic: Topic,
+        count: usize,
+    ) -> impl Iterator<Item = &Waiting> {
         self.lanes[topic.index()].waiting.range(..count)
     }
 

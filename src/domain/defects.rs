@@ -13,6 +13,7 @@ use super::boundary::SellerNo;
 use super::event::{DefectFact, DefectKind, Outcome};
 use super::held_text::HeldText;
 use super::orders::OrderKey;
+use super::orders::prefetch::Places;
 use super::policy::{Counting, Policy};
 use super::time::{Boundary, EventTime};
 
@@ -115,6 +116,13 @@ impl WithDefects {
         place.is_ok_and(|place| self.0.remove(place) == (newest, order))
     }
 
+    /// Adds the end of the list, where most changes are, to what is to be fetched.
+    pub(crate) fn place(&self, places: &mut Places) {
+        if let Some(last) = self.0.last() {
+            places.add(last);
+        }
+    }
+
     /// Keeps the orders for which `keep` holds.
     pub(crate) fn retain(&mut self, keep: impl Fn(OrderKey) -> bool) {
         self.0.retain(|(_, order)| keep(*order));
@@ -186,6 +194,11 @@ impl Defects {
     /// The set of an order.
     pub(crate) fn get(&self, seller: SellerNo, order: OrderKey) -> Option<&DefectSet> {
         self.sets.find(self.hash(seller, order), |set| set.order == order && set.seller == seller)
+    }
+
+    /// Reads an order's set for nothing but having it at hand soon.
+    pub(crate) fn touch(&self, seller: SellerNo, order: OrderKey) {
+        std::hint::black_box(self.get(seller, order).is_some());
     }
 
     /// Merges an event (I-8). `known` tells whether the order is in the index.

@@ -300,6 +300,7 @@ impl Shard {
         });
         self.book.accounts.sort(&mut emptied);
         for number in &emptied {
+            self.note_forgotten(*number);
             let name = self.book.accounts.name(*number);
             let mark = self.book.accounts.get(*number).status;
             if mark.queued {

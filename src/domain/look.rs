@@ -154,7 +154,8 @@ pub(crate) struct Moved {
     waiting: std::collections::VecDeque<AccountNo>,
     /// Which are waiting, one bit each.
     marks: Vec<u64>,
-    last_cycle: Option<(Day, Day)>,
+    /// The day and the cycle of the last boundary that was noted.
+    last: Option<(Day, Option<(Day, Day)>)>,
 }
 
 impl Moved {
@@ -179,7 +180,7 @@ impl Moved {
 impl Shard {
     /// Begins to note which accounts move; all that are held count as moved.
     pub fn watch(&mut self) {
-        self.moved = Moved { is_watched: true, last_cycle: self.last_cycle, ..Moved::default() };
+        self.moved = Moved { is_watched: true, ..Moved::default() };
         self.note_all();
     }
 
@@ -200,14 +201,22 @@ impl Shard {
         if !self.moved.is_watched {
             return;
         }
-        if self.moved.last_cycle == self.last_cycle {
+        let now = self.as_of().map(|as_of| (as_of, self.last_cycle));
+        if self.moved.last == now {
             for number in evaluated {
                 self.moved.note(*number);
             }
         } else {
-            // A cycle's verdict may move any account's streak.
-            self.moved.last_cycle = self.last_cycle;
+            // A new day moves every account's trend, a cycle's verdict any account's streak.
+            self.moved.last = now;
             self.note_all();
+        }
+    }
+
+    /// Notes an account that is about to be forgotten.
+    pub(crate) fn note_forgotten(&mut self, number: AccountNo) {
+        if self.moved.is_watched {
+            self.moved.note(number);
         }
     }
 

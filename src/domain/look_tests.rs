@@ -127,7 +127,7 @@ fn rows(shard: &Shard) -> BTreeMap<AccountNo, AccountRow> {
 #[test]
 fn rows_that_are_taken_as_they_move_are_always_the_present_ones() {
     let mut seen: BTreeMap<AccountNo, AccountRow> = BTreeMap::new();
-    let (mut taken, mut forgotten) = (0_u32, 0_u32);
+    let mut taken = 0_u32;
     run(15, |shard, _| {
         if !shard.is_watched() {
             assert_eq!(shard.take_moved(), None, "nobody reads");
@@ -139,7 +139,7 @@ fn rows_that_are_taken_as_they_move_are_always_the_present_ones() {
             taken += 1;
             match row {
                 Some(row) => drop(seen.insert(number, row)),
-                None => forgotten += u32::from(seen.remove(&number).is_some()),
+                None => drop(seen.remove(&number)),
             }
         }
         let count = numbers.len();
@@ -149,7 +149,40 @@ fn rows_that_are_taken_as_they_move_are_always_the_present_ones() {
         assert_eq!(seen, rows(shard));
         assert_eq!(shard.take_moved(), None);
     });
-    assert!(taken > 100, "{taken} rows taken, {forgotten} of forgotten accounts");
+    assert!(taken > 100, "{taken} rows taken");
+}
+
+#[test]
+fn accounts_that_are_forgotten_are_told_as_gone() {
+    let mut shard = shard(Limits::default());
+    for topic in [Topic::Feedback, Topic::Claims, Topic::Chargebacks] {
+        shard.finish(topic);
+    }
+    let (mut random, start_ms) = (Random(18), 20_000 * DAY_MS);
+    for offset in 0..40 {
+        feed(&mut shard, &mut random, offset, start_ms + offset * 1_000);
+    }
+    let mut seen: BTreeMap<AccountNo, AccountRow> = BTreeMap::new();
+    let mut most = 0;
+    for day in 1..200_i64 {
+        let time = RecordTime::from_ms(start_ms + day * DAY_MS);
+        shard.accept_tombstone(Topic::Orders, Offset::new(40 + day), Some(time)).unwrap();
+        while let Some(boundary) = shard.next_closable() {
+            shard.close(boundary, &mut Effects::default()).unwrap();
+        }
+        if !shard.is_watched() {
+            shard.watch();
+        }
+        while let Some((number, row)) = shard.take_moved() {
+            match row {
+                Some(row) => drop(seen.insert(number, row)),
+                None => drop(seen.remove(&number)),
+            }
+        }
+        assert_eq!(seen, rows(&shard));
+        most = most.max(seen.len());
+    }
+    assert!(most > 2 && seen.is_empty(), "{most} accounts, {} left", seen.len());
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! see).
 
 pub(crate) mod accounts;
+mod ahead;
 pub(crate) mod alerts;
 pub(crate) mod book;
 pub mod boundary;
@@ -25,6 +26,7 @@ pub(crate) mod held_text;
 pub mod ids;
 pub mod image;
 pub mod look;
+mod names;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;

@@ -179,51 +179,55 @@ fn filters_keep_what_they_name_and_together_everything() {
 
 #[test]
 fn parts_add_up_to_the_whole() {
-    let mut stage = Stage::new(0);
-    let summary = stage.json("/api/v1/summary");
-    let rows = items(&stage.json("/api/v1/sellers?limit=200"), "items");
-    for view in ["live", "official"] {
-        for count in ["orders", "defective_orders", "provisional_only", "by_kind/claim"] {
-            let sum: u64 = rows.iter().map(|row| number(row, &format!("/{view}/{count}"))).sum();
-            assert_eq!(sum, number(&summary, &format!("/totals/{view}/{count}")), "{view} {count}");
-        }
-    }
-    for row in &rows {
-        let account = stage.json(&account_path(row));
+    let mut old = 0;
+    for seed in 0..6 {
+        let mut stage = Stage::new(seed);
+        let summary = stage.json("/api/v1/summary");
+        let rows = items(&stage.json("/api/v1/sellers?limit=200"), "items");
         for view in ["live", "official"] {
-            let view_of = &account["views"][view];
-            assert_eq!(view_of["all"], row[view], "{row}");
-            let (from, to) = (&view_of["window"]["from"], &view_of["window"]["to"]);
-            let within = |day: &&Value| {
-                let text = day["day"].as_str().unwrap();
-                (from.as_str().unwrap()..=to.as_str().unwrap()).contains(&text)
-            };
-            let days = items(&account, "days");
-            let days: Vec<&Value> = days.iter().filter(within).collect();
-            for scope in ["all", "mfn", "afn"] {
-                let prefix = if scope == "all" { String::new() } else { format!("/{scope}") };
-                for count in ["orders", "defective_orders"] {
-                    let pointer = format!("{prefix}/{count}");
-                    let sum: u64 = days.iter().map(|day| number(day, &pointer)).sum();
-                    assert_eq!(
-                        sum,
-                        number(&view_of[scope], &format!("/{count}")),
-                        "{view} {scope}"
-                    );
-                }
-            }
-            let report = stage.json(&format!("{}/report?view={view}", account_path(row)));
-            for channel in ["mfn", "afn"] {
-                let block = format!("/performanceMetrics/0/orderDefectRate/{channel}");
-                let rates = &view_of[channel];
-                let orders = number(&report, &format!("{block}/orderCount"));
-                assert_eq!(orders, number(rates, "/orders"));
-                let defective = number(&report, &format!("{block}/orderWithDefects/count"));
-                assert_eq!(defective, number(rates, "/defective_orders"));
+            for count in ["orders", "defective_orders", "provisional_only", "by_kind/claim"] {
+                let sum: u64 =
+                    rows.iter().map(|row| number(row, &format!("/{view}/{count}"))).sum();
+                let whole = number(&summary, &format!("/totals/{view}/{count}"));
+                assert_eq!(sum, whole, "{view} {count}");
             }
         }
+        for row in &rows {
+            for view in ["live", "official"] {
+                check_account(&mut stage, row, view);
+            }
+            old += u32::from(number(row, "/official/orders") > 0);
+        }
+        stage.stop();
     }
-    stage.stop();
+    assert!(old > 3, "{old} accounts with orders of earlier days");
+}
+
+/// Checks that an account says the same as its row, and its report and its days as its view.
+fn check_account(stage: &mut Stage, row: &Value, view: &str) {
+    let account = stage.json(&account_path(row));
+    let view_of = &account["views"][view];
+    assert_eq!(view_of["all"], row[view], "{row}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let window = text(&view_of["window"]["from"])..=text(&view_of["window"]["to"]);
+    let days = items(&account, "days");
+    let within = days.iter().filter(|day| window.contains(&text(&day["day"])));
+    for (scope, prefix) in [("all", ""), ("mfn", "/mfn"), ("afn", "/afn")] {
+        for count in ["orders", "defective_orders"] {
+            let pointer = format!("{prefix}/{count}");
+            let sum: u64 = within.clone().map(|day| number(day, &pointer)).sum();
+            assert_eq!(sum, number(&view_of[scope], &format!("/{count}")), "{view} {scope}");
+        }
+    }
+    let report = stage.json(&format!("{}/report?view={view}", account_path(row)));
+    for channel in ["mfn", "afn"] {
+        let block = format!("/performanceMetrics/0/orderDefectRate/{channel}");
+        let rates = &view_of[channel];
+        let orders = number(&report, &format!("{block}/orderCount"));
+        assert_eq!(orders, number(rates, "/orders"));
+        let defective = number(&report, &format!("{block}/orderWithDefects/count"));
+        assert_eq!(defective, number(rates, "/defective_orders"));
+    }
 }
 
 #[test]

@@ -49,10 +49,15 @@ impl Answer {
 }
 
 impl Stage {
-    /// A hostile market, read to its end.
+    /// A hostile market, read to its end, and some sellers of today.
     pub fn new(seed: u64) -> Self {
         let mut stage = Self::with_door(seed, |door| door);
         stage.fleet.feed_all();
+        stage.fleet.run_until_quiet();
+        for number in 0..9 {
+            let order = format!("302-0000004-{number:07}");
+            stage.fleet.produce_defective_order(&format!("Today-{}", number % 4), &order);
+        }
         stage.fleet.run_until_quiet();
         stage
     }
@@ -64,7 +69,7 @@ impl Stage {
         fleet.show_to(Arc::clone(&model));
         fleet.join("a", 0);
         let readers = Readers {
-            model: Arc::clone(&model),
+            model,
             policy: Policy::default(),
             shards: 2,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),

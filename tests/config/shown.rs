@@ -1,5 +1,7 @@
 //! Whom HTTP answers, and the configuration as it is shown.
 
+use std::fs;
+
 use odrwatch::config::{self, Keys, Sources};
 use serde_json::Value;
 
@@ -73,4 +75,59 @@ fn what_is_shown_has_every_key_and_says_the_same_again() {
     let config = set(&["kafka.properties.sasl.password=canary"]).unwrap();
     let shown = config::shown(&config).to_string();
     assert!(!shown.contains("canary") && shown.contains("sasl.password"), "{shown}");
+}
+
+#[test]
+fn secrets_come_from_files_and_are_shown_nowhere() {
+    let directory = files(&[
+        ("password", "canary-1\n"),
+        (
+            "c.yaml",
+            "\
+kafka:
+  properties:
+    security.protocol: SASL_SSL
+    sasl.username: odrwatch
+    ssl.key.password: canary-2
+    socket.timeout.ms: 060000
+  properties_file:
+    sasl.password: password
+",
+        ),
+    ]);
+    let path = directory.path().join("c.yaml");
+    let given = Given {
+        file: Some(&path),
+        variables: &[("ODRWATCH__KAFKA__PROPERTIES__SSL_KEYSTORE_PASSWORD", "canary-3")],
+        sets: &["kafka.properties.sasl.oauthbearer.config=canary-4"],
+        ..Given::default()
+    };
+    let sources = given.sources();
+    let config = config::load(&sources).unwrap();
+    let shown = format!("{sources:?} {config:?} {:?}", config.kafka.properties);
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(shown.contains("SASL_SSL") && shown.contains("[redacted]"), "{shown}");
+    let values: Vec<_> = config
+        .kafka
+        .properties
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.expose()))
+        .collect();
+    assert_eq!(
+        values,
+        [
+            "sasl.oauthbearer.config=canary-4",
+            "sasl.password=canary-1",
+            "sasl.username=odrwatch",
+            "security.protocol=SASL_SSL",
+            "socket.timeout.ms=060000",
+            "ssl.key.password=canary-2",
+            "ssl.keystore.password=canary-3",
+        ]
+    );
+    // Without the files, the rest is as before.
+    fs::remove_file(directory.path().join("password")).unwrap();
+    assert!(config::load(&sources).is_err());
+    let without = config::load(&Sources { without_secrets: true, ..sources }).unwrap();
+    assert_eq!(without.kafka.properties.iter().count(), values.len() - 1);
 }

@@ -167,7 +167,9 @@ impl Builder {
         for number in 0..self.sellers {
             let text = ascending(reader, &mut last, number == 0)?;
             let id = SellerId::new(text).ok_or(reader.error("it is no id"))?;
-            self.shard.book.accounts.seller(id);
+            let accounts = &mut self.shard.book.accounts;
+            let sought = accounts.seek_seller(id);
+            accounts.seller(&sought);
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The stream of changes, as server-sent events.
 //!
 //! Each connection looks at the read model a few times a second and sends what is new: alerts with
-//! the process and their numbers as ids, so that `Last-Event-ID` resumes behind them, and notes of what moved.
-//! Nothing is buffered for a slow reader; what it misses of alerts, it is told to ask for again.
+//! the process and their numbers as ids, so that `Last-Event-ID` resumes behind them, and notes of
+//! what moved. Nothing is buffered for a slow reader; what it misses of alerts, it is told to ask
+//! for again.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{Rates, bands};
 use super::asked::{Asked, Nothing, known, limit};
-use super::{Answer, Meta, Readers, Refusal, readers};
+use super::{Answer, Meta, Readers, readers};
 use crate::domain::effects::AlertKind;
 use crate::domain::event::{DeadReason, Topic};
 use crate::domain::policy::View;
@@ -319,10 +319,6 @@ pub(super) async fn dead_letters(
         "" => None,
         name => Some(known(&DeadReason::ALL, DeadReason::as_str, "reason", name)?),
     };
-    if !asked.topic.is_empty() && !readers.topics.contains(&asked.topic) {
-        let topics = readers.topics.join(", ");
-        return Err(Refusal::bad(format!("topic must be one of {topics}")));
-    }
     let keep = |dead: &DeadSeen| {
         reason.is_none_or(|reason| dead.reason == reason)
             && (asked.topic.is_empty() || readers.topics[dead.topic.index()] == asked.topic)

@@ -173,8 +173,12 @@ function axisDays(model, bottom, dayOf, today) {
   const marks = [];
   for (let index = today % every; index < days.length; index += every) {
     if (index === today || Math.abs(index - today) < 4) continue;
-    marks.push(s("text", { x: middle(index), y: bottom + 17, "text-anchor": "middle" },
-      day(dayOf(index))));
+    // A day with its year is about 80 wide: near the edge it ends there.
+    const isNear = middle(index) + 40 > WIDTH;
+    marks.push(s("text", {
+      x: isNear ? WIDTH - 1 : middle(index), y: bottom + 17,
+      "text-anchor": isNear ? "end" : "middle",
+    }, day(dayOf(index))));
   }
   const isEdge = today === days.length - 1;
   marks.push(s("text", {
