@@ -6,20 +6,18 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 ODRWATCH := $(TARGET)/release/odrwatch
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
+.PHONY: demo test check check-deploy bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
-	@if scripts/setup.sh --has-kafka; then \
-		scripts/kafka/broker.sh start && exec $(ODRWATCH) demo --kafka 127.0.0.1:$(KAFKA_PORT) $(DEMO_ARGS); \
-	else \
-		echo "No JDK 17 with Maven here, so no real Kafka: the demo runs on the in-memory broker."; \
-		exec $(ODRWATCH) demo $(DEMO_ARGS); \
-	fi
+	@scripts/demo.sh $(ODRWATCH) $(DEMO_ARGS)
 
 test: test-setup ## All tests, also those against a real Kafka
 	$(CARGO) test --locked
 
-check: fmt-check lint test deny doc ## Everything that a change must pass
+check: fmt-check lint test deny doc check-deploy ## Everything that a change must pass
+
+check-deploy: test-setup ## What is under deploy/, with promtool, Helm and the Kubernetes schemas where they can be had
+	@scripts/deploy/check.sh --fetch
 
 bench: test-setup ## The benchmarks, also those against a real Kafka
 	$(CARGO) bench --locked

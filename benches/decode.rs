@@ -1,4 +1,5 @@
-//! How long it takes to decode an input record, against the way that `serde_json` would do it.
+//! How long it takes to decode an input record, by the path that good records take and by the
+//! exact one, against `serde_json` without any check.
 
 use std::hint::black_box;
 
@@ -95,6 +96,13 @@ fn decode(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let record = next.next().expect("a cycle never ends");
                 let event = decoder.decode(topic, black_box(record), time, 0, &limits);
+                black_box(event.expect("the record is valid"));
+            });
+        });
+        group.bench_function(format!("{name}, exact path"), |bencher| {
+            bencher.iter(|| {
+                let record = next.next().expect("a cycle never ends");
+                let event = decoder.decode_exactly(topic, black_box(record), time, 0, &limits);
                 black_box(event.expect("the record is valid"));
             });
         });

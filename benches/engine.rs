@@ -180,6 +180,7 @@ fn main() {
         }));
         whole.push(per_record(|| engine.run(&chunk)));
     }
+    println!("digest: {:032x}", engine.shard.digest().0);
     let (decode, whole) = (median(decode), median(whole));
     println!("decode alone: {decode} ns per record");
     println!("whole path in memory: {whole} ns per record");

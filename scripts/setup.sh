@@ -2,7 +2,7 @@
 # Checks what odrwatch needs from the machine, and installs Debian packages that are missing where it may.
 #
 #   setup.sh              what building and testing need
-#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no promtool, no browser
+#   setup.sh --runtime    what building and the demo need: no JDK, no Maven, no Prometheus, no browser
 #   setup.sh --has-kafka  installs nothing; true if a local Kafka broker can be run (JDK 17 or later, and Maven)
 #
 # Says nothing when all is there. Ends with 69 and the exact command when something must be done by hand.
@@ -95,22 +95,39 @@ fi
 oldest=$(printf '%s\n%s\n' "$wanted" "$(cut -d' ' -f2 <<<"$found")" | sort --version-sort | head -n 1)
 [ "$oldest" = "$wanted" ] || fail "Rust $wanted or later is needed, found: $found"
 
-# promtool checks the metrics page in a test. Its Debian package would also start a server, so it is only unpacked.
-if [ "$MODE" = test ] && [ ! -x "$TOOLS/promtool" ]; then
+# promtool checks metrics and rules in tests, and one lets Prometheus scrape. The Debian package would also start a server,
+# so it is only unpacked.
+PROMTOOL=2.42
+promtool_version() { "$1" --version 2>/dev/null | sed -n 's/^promtool, version \([0-9.]*\).*/\1/p' | head -n 1; }
+# Whether a promtool runs and is not older than PROMTOOL.
+fits() {
+    local found
+    found=$(promtool_version "$1") && [ -n "$found" ] &&
+        [ "$(printf '%s\n%s\n' "$PROMTOOL" "$found" | sort --version-sort | head -n 1)" = "$PROMTOOL" ]
+}
+if [ "$MODE" = test ] && ! { fits "$TOOLS/promtool" && [ -x "$TOOLS/prometheus" ]; }; then
     mkdir -p "$TOOLS"
-    if have promtool; then
+    by_hand="put promtool and prometheus $PROMTOOL or later on the PATH"
+    if have promtool && have prometheus && fits promtool; then
         ln -sf "$(command -v promtool)" "$TOOLS/promtool"
+        ln -sf "$(command -v prometheus)" "$TOOLS/prometheus"
     else
-        have apt-get || fail "promtool is missing; put the one of Prometheus 2.42 or later on the PATH"
-        say "setup: fetching promtool (19 MB, once)"
-        unpacked=$(mktemp -d "$TOOLS/promtool.XXXXXX")
+        if have promtool; then
+            say "setup: the promtool on the PATH is older than $PROMTOOL, or stands alone: $(promtool_version promtool)"
+        fi
+        have apt-get || fail "Prometheus is missing; $by_hand"
+        say "setup: fetching Prometheus (19 MB, once)"
+        unpacked=$(mktemp -d "$TOOLS/prometheus.XXXXXX")
         trap 'rm -rf "$unpacked"' EXIT
         # As a file of ours, not of apt's own user, which may not be able to write there.
         fetch() { (cd "$unpacked" && apt-get download --quiet=2 -o APT::Sandbox::User=root prometheus </dev/null >&2); }
         fetch || { as_root apt-get update --quiet=2 </dev/null >&2 && fetch; } ||
-            fail "promtool could not be fetched; as root: apt-get update, then again; or put promtool on the PATH"
+            fail "Prometheus could not be fetched; as root: apt-get update, then again; or $by_hand"
         dpkg --extract "$unpacked"/prometheus_*.deb "$unpacked"
-        mv "$unpacked/usr/bin/promtool" "$TOOLS/promtool"
+        rm -f "$TOOLS/promtool" "$TOOLS/prometheus"
+        mv "$unpacked/usr/bin/promtool" "$unpacked/usr/bin/prometheus" "$TOOLS/"
+        fits "$TOOLS/promtool" ||
+            fail "Debian's promtool is too old here ($(promtool_version "$TOOLS/promtool")); $by_hand"
     fi
 fi
 

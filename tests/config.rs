@@ -41,7 +41,7 @@ impl Given<'_> {
             policy: self.policy.map(Path::to_owned),
             sets: self.sets.iter().map(|text| (*text).to_owned()).collect(),
             host_name: Some("host-1".to_owned()),
-            without_secrets: false,
+            ..Sources::default()
         }
     }
 

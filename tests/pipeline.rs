@@ -7,7 +7,10 @@ mod fleet;
 
 use fleet::{Fleet, FleetConfig};
 use odrwatch::domain::event::Topic;
+use odrwatch::domain::ids::ShardNo;
+use odrwatch::pipeline::ports::InputPartition;
 use odrwatch::pipeline::worker::StartRule;
+use odrwatch::sim::murmur2::partition_of;
 use odrwatch::testing::{CommitFault, TransactionEnd};
 
 #[test]
@@ -122,6 +125,22 @@ fn an_alert_does_not_wait_for_silent_topics() {
     fleet.run_for(7_500);
     assert_eq!(fleet.committed_alerts(), 1, "the warning of {at}");
     fleet.check();
+}
+
+#[test]
+fn a_leader_that_is_away_holds_up_no_shard_but_its_own() {
+    let mut fleet = Fleet::new(FleetConfig { partitions: 2, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.run_turns(50);
+    let of = |seller: &str| partition_of(seller.as_bytes(), 2);
+    let other = ["S2", "S3", "S4", "S5"].into_iter().find(|seller| of(seller) != of("S1"));
+    fleet.produce_defective_order("S1", "302-0000001-0000001");
+    fleet.produce_defective_order(other.unwrap(), "302-0000001-0000002");
+    let away = InputPartition { topic: Topic::Claims, shard: ShardNo::new(of(other.unwrap())) };
+    fleet.cluster.lose_leader(away);
+    fleet.run_for(7_500);
+    assert_eq!(fleet.committed_alerts(), 1, "that of the shard whose leaders are there");
+    assert!(fleet.alert_lines().contains("\"S1\""));
 }
 
 #[test]
@@ -244,6 +263,30 @@ fn a_shard_that_moved_on_while_it_was_away_starts_over() {
         fleet.run_for(20_000);
         fleet.check();
     }
+}
+
+#[test]
+fn offsets_that_disagree_with_the_progress_are_waited_for_as_long_as_a_transaction_is() {
+    let shard = ShardNo::new(0);
+    let mut fleet = Fleet::new(FleetConfig { partitions: 1, ..FleetConfig::new(1) });
+    fleet.join("a", 0);
+    fleet.feed_all();
+    fleet.run_until_quiet();
+    fleet.crash("a", 0);
+    let number = fleet.cluster.set_group_progress(shard, 1_000);
+    fleet.join("a", 0);
+    // The timeout of a transaction is a minute here; its end is waited for a little longer.
+    assert_eq!(fleet.run_until_stop(70_000), None);
+    fleet.cluster.set_group_progress(shard, number);
+    fleet.run_until_quiet();
+    fleet.check();
+
+    fleet.crash("a", 0);
+    fleet.cluster.set_group_progress(shard, 1_000);
+    fleet.join("a", 0);
+    let stop = fleet.run_until_stop(120_000).unwrap();
+    assert!(stop.contains("progress record 1000"), "{stop}");
+    assert!(stop.contains("Do not change or delete the group's offsets"), "{stop}");
 }
 
 #[test]

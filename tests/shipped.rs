@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use jsonschema::Validator;
 use odrwatch::config::{
@@ -334,4 +336,55 @@ fn the_configuration_refuses_every_property_that_the_adapter_owns() {
     for (name, _) in odrwatch::kafka::OWNED_PROPERTIES {
         assert!(config::owned_property(name).is_some(), "{name} is not refused");
     }
+}
+
+// The set-up.
+
+#[test]
+fn an_old_promtool_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let stub = |name: &str, script: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    stub("apt-get", "exit 1");
+    stub("sudo", "exit 1");
+    let path = std::env::vars_os().find(|(name, _)| name == "PATH").unwrap().1;
+    let path = format!("{}:{}", dir.path().display(), path.to_str().unwrap());
+    let set_up = |version: &str| {
+        stub("promtool", &format!("echo 'promtool, version {version} (branch: HEAD)'"));
+        let mut command = Command::new(in_repository("scripts/setup.sh"));
+        command.env("PATH", &path).env("CARGO_TARGET_DIR", dir.path().join("target"));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = set_up("2.9.1");
+    assert_eq!(code, Some(69), "{said}");
+    assert!(said.contains("is older than 2.42: 2.9.1"), "{said}");
+    assert!(said.contains("put the promtool of Prometheus 2.42 or later on the PATH"), "{said}");
+    assert_eq!(set_up("2.42.0+ds"), (Some(0), String::new()));
+    // One that was taken is looked at again.
+    assert_eq!(set_up("2.41.9").0, Some(69));
+    assert_eq!(set_up("3.5.0"), (Some(0), String::new()));
+}
+
+#[test]
+fn the_demo_without_a_jdk_runs_in_memory_and_ends_as_the_program_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let stub = |name: &str, script: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    stub("java", "echo 'openjdk version \"1.8.0_402\"' >&2");
+    let program = stub("odrwatch", "echo \"asked: $*\"; exit 75");
+    let path = std::env::vars_os().find(|(name, _)| name == "PATH").unwrap().1;
+    let path = format!("{}:{}", dir.path().display(), path.to_str().unwrap());
+    let mut command = Command::new(in_repository("scripts/demo.sh"));
+    let output = command.env("PATH", path).arg(program).args(["--seed", "3"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(75));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("No JDK 17") && said.ends_with("asked: demo --seed 3\n"), "{said}");
 }

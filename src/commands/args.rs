@@ -30,11 +30,11 @@ Examples:
 Exit codes:
    0  done, or stopped as asked
   64  the command line, or a file that it names, is wrong
-  69  brokers, a topic or a file cannot be reached
+  69  brokers or a file cannot be reached
   70  a broken invariant; a restart does not help
   75  passing trouble, or a newer instance took over; restart
   77  the broker refused us (authentication, authorisation)
-  78  the configuration is wrong; `odrwatch validate` lists how
+  78  the configuration or the topics are wrong; `odrwatch validate` lists how
 
 Every configuration key can also be set by an environment variable, such as
 ODRWATCH__KAFKA__BOOTSTRAP_SERVERS for kafka.bootstrap_servers, and by --set.";
@@ -120,7 +120,8 @@ Examples:
 Example:
   odrwatch validate -c odrwatch.yaml && systemctl restart odrwatch
 
-Ends with 0 if the configuration is right, with 78 if it has mistakes.")]
+Without --no-environment the topics are looked at, too. Ends with 0 if all is right, with 78 if
+configuration or topics have mistakes, and with 69 if no broker answers within 5 seconds.")]
     Validate(ValidateArgs),
     /// Create or check the topics
     #[command(subcommand)]
@@ -200,7 +201,7 @@ pub struct ReplayArgs {
     /// Directory for the four result files; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// What to print
+    /// How the summary is printed; the full results go to --out
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: OutputFormat,
     /// Where the configuration comes from.
@@ -272,9 +273,17 @@ Examples:
   odrwatch topics create -c odrwatch.yaml --partitions 8 --dry-run
   odrwatch topics create -c odrwatch.yaml --partitions 8 --replication-factor 3
 
-Topics that exist are left alone. Never add partitions to the inputs later: sellers would move.")]
+Topics that exist are left alone. Never add partitions to the inputs later: sellers would move.
+Ends with 69 if no broker answers within 5 seconds or a topic could not be created, and with 77 if
+the brokers do not let us.")]
     Create(TopicsCreateArgs),
     /// Compare the topics with what odrwatch needs and list every difference with its cure
+    #[command(after_help = "\
+Example:
+  odrwatch topics check -c odrwatch.yaml
+
+Ends with 0 if the topics are right, with 78 if they are not, and with 69 if no broker answers
+within 5 seconds.")]
     Check(TopicsCheckArgs),
 }
 
@@ -338,7 +347,7 @@ pub enum SchemaName {
 pub enum OutputFormat {
     /// Tables for people
     Table,
-    /// One JSON object a line
+    /// One JSON object on one line: accounts at risk, alerts, records by outcome
     Json,
 }
 

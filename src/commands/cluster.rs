@@ -1,33 +1,27 @@
 //! The Kafka cluster that a configuration names: its settings for the adapter, and its topics.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::exit::ExitCode;
 use super::failure::Failure;
 use super::service::failure_of_source;
 use crate::config::Config;
-use crate::kafka::{self, KafkaConfig, TopicFacts, TopicNames, TopicsError};
+use crate::kafka::{self, KafkaConfig, TopicFacts, TopicsError};
 use crate::pipeline::ports::SourceError;
 
 /// The adapter's settings.
 #[must_use]
 pub fn settings(config: &Config) -> KafkaConfig {
     let from = &config.kafka;
-    let ms =
-        |duration: std::time::Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    let ms = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
     let mut to = KafkaConfig::new(&from.bootstrap_servers, &from.group, &from.instance);
     to.properties = from
         .properties
         .iter()
         .map(|(name, value)| (name.to_owned(), value.expose().to_owned()))
         .collect();
-    to.topics = TopicNames {
-        inputs: from.topics.inputs.clone(),
-        alerts: from.topics.alerts.clone(),
-        status: from.topics.status.clone(),
-        dead_letters: from.topics.dead_letters.clone(),
-        progress: from.topics.progress.clone(),
-    };
+    to.topics = from.topics.clone();
     to.queue_memory_kbytes = from.queue_memory_kbytes;
     to.transaction_timeout_ms = ms(from.transaction_timeout);
     to.session_timeout_ms = ms(from.session_timeout);
@@ -35,13 +29,22 @@ pub fn settings(config: &Config) -> KafkaConfig {
     to
 }
 
+/// How long a command that someone waits for waits for the brokers.
+const REACH_SOON: Duration = Duration::from_secs(5);
+
+/// The adapter's settings for a command that someone waits for.
+#[must_use]
+pub fn settings_to_ask(config: &Config) -> KafkaConfig {
+    KafkaConfig { reach: REACH_SOON, ..settings(config) }
+}
+
 /// Looks at all topics; one message lists everything that is wrong, each with its cure.
 ///
 /// # Errors
 /// 78 with that message, or what kept the cluster from answering.
-pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
-    check_settings(config)?;
-    kafka::check_topics(&settings(config), config.policy.horizon_days()).map_err(|error| {
+pub fn check(config: &Config, settings: &KafkaConfig) -> Result<TopicFacts, Failure> {
+    check_settings(settings)?;
+    kafka::check_topics(settings, config.policy.horizon_days()).map_err(|error| {
         match error {
             TopicsError::Source(error) => failure_of_source(&error)
                 .during(format!("looking at the topics at {}", config.kafka.bootstrap_servers)),
@@ -61,17 +64,18 @@ pub fn check(config: &Config) -> Result<TopicFacts, Failure> {
 ///
 /// # Errors
 /// 78 with what it does not take.
-pub fn check_settings(config: &Config) -> Result<(), Failure> {
-    kafka::check_settings(&settings(config)).map_err(|error| {
+pub fn check_settings(settings: &KafkaConfig) -> Result<(), Failure> {
+    kafka::check_settings(settings).map_err(|error| {
         Failure::new(ExitCode::Config, error.to_string()).during("kafka.properties")
     })
 }
 
-/// The failure of a command that only asks: what it asked for is not there, or gave no answer.
+/// The failure of a command that only asks: what it asked for is not there or not as configured,
+/// or it got no answer.
 #[must_use]
 pub fn failure_of_asking(error: &SourceError) -> Failure {
     match error {
-        SourceError::Stop(problem) => Failure::new(ExitCode::Unavailable, problem.clone()),
+        SourceError::Stop(problem) => Failure::new(ExitCode::Config, problem.clone()),
         error => failure_of_source(error),
     }
 }

@@ -9,7 +9,7 @@ pub enum ExitCode {
     Ok,
     /// 64: the command line, or a file that it names, is wrong.
     Usage,
-    /// 69: something needed cannot be reached or is not there, such as the brokers or a topic.
+    /// 69: something needed cannot be reached or had, such as the brokers, a file or a port.
     Unavailable,
     /// 70: a broken invariant, in odrwatch or in what it wrote: a restart does not help.
     Software,
@@ -17,7 +17,7 @@ pub enum ExitCode {
     Temporary,
     /// 77: the broker refused us: authentication or authorisation.
     Refused,
-    /// 78: the configuration is wrong.
+    /// 78: the configuration is wrong, or the topics are not as they must be or not there.
     Config,
 }
 
@@ -53,11 +53,13 @@ impl ExitCode {
         match self {
             Self::Ok => "done, or stopped as asked",
             Self::Usage => "the command line, or a file that it names, is wrong",
-            Self::Unavailable => "brokers, a topic or a file cannot be reached",
+            Self::Unavailable => "brokers or a file cannot be reached",
             Self::Software => "a broken invariant; a restart does not help",
             Self::Temporary => "passing trouble, or a newer instance took over; restart",
             Self::Refused => "the broker refused us (authentication, authorisation)",
-            Self::Config => "the configuration is wrong; `odrwatch validate` lists how",
+            Self::Config => {
+                "the configuration or the topics are wrong; `odrwatch validate` lists how"
+            }
         }
     }
 }

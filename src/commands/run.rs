@@ -1,5 +1,7 @@
 //! `run`: the service beside a Kafka cluster.
 
+use std::net::SocketAddr;
+
 use tracing::{info, warn};
 
 use super::args::{GlobalArgs, RunArgs};
@@ -21,9 +23,13 @@ use crate::wire::fingerprint::policy_fingerprint;
 pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
-    let facts = cluster::check(&config)?;
-    let service = service_of(&config, facts.partitions);
+    let facts = cluster::check(&config, &cluster::settings(&config))?;
     let listener = service::listen(config.http.listen)?;
+    let bound = listener.local_addr().unwrap_or(config.http.listen);
+    let service = service_of(&config, facts.partitions, bound);
+    if service.worker.owner.is_none() {
+        info!(%bound, "http.advertise is not stated: progress records name no address of ours");
+    }
     service::serve(&service, listener, connector(&config, facts), Vec::new())
 }
 
@@ -45,9 +51,10 @@ pub fn connector(
     }
 }
 
-/// The service that a configuration describes, over inputs of so many partitions.
+/// The service that a configuration describes, over inputs of so many partitions, with HTTP at an
+/// address.
 #[must_use]
-pub fn service_of(config: &Config, partitions: u32) -> Service {
+pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service {
     let engine = &config.engine;
     let mut shard = start::shard_config(config);
     shard.statuses = true;
@@ -64,10 +71,11 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         idle_after_ms: engine.idle_after_ms,
         max_clock_ahead_ms: engine.max_clock_ahead_ms,
         commit_interval_ms: ms(engine.commit_interval),
+        transaction_timeout_ms: ms(config.kafka.transaction_timeout),
         breaker_percent: engine.dead_letter_breaker_percent.unwrap_or(0),
         topics: config.kafka.topics.inputs.clone(),
         policy: policy_fingerprint(&config.policy, engine.boundary.ms()),
-        owner: Some(config.http.listen.to_string()),
+        owner: config.http.advertised(http),
         shard,
     };
     Service {
@@ -79,6 +87,7 @@ pub fn service_of(config: &Config, partitions: u32) -> Service {
         config: config::shown(config),
         door: door(config),
         stop_after: None,
+        tells_progress: true,
     }
 }
 

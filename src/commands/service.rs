@@ -28,12 +28,20 @@ use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
 use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
 use crate::telemetry::metrics::{BuildInfo, Metrics};
+use crate::telemetry::shard_progress::ShardProgress;
 
 /// How long a worker sleeps at most when there is nothing to do.
 const SLEEP: Duration = Duration::from_millis(20);
 
-/// How long a worker waits before it tries to connect again, and for how long in all.
-const CONNECT_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(3));
+/// How often it is looked how far restores and catch-ups are.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a worker waits before it tries to connect again.
+const CONNECT_AGAIN: Duration = Duration::from_millis(500);
+
+/// How much longer than a transaction may be open a worker tries to connect: a dead instance's
+/// transaction holds it up for so long, and brokers may be starting.
+const CONNECT_LONGER: Duration = Duration::from_mins(2);
 
 /// Reads both clocks: the only place that does for a worker.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +86,8 @@ pub struct Service {
     pub door: Door,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
+    /// Tell on the standard error stream how far restores and catch-ups are.
+    pub tells_progress: bool,
 }
 
 /// A switch that all parts of the service watch.
@@ -232,6 +242,7 @@ async fn supervise(
     };
     let signals = stop_on_signals(service.stop_after, health, shutdown);
     let both = async { tokio::join!(server, threads) };
+    let progress = tell_progress(service, health, shutdown);
     tokio::select! {
         (served, first) = both => {
             if let Err(error) = served {
@@ -240,7 +251,20 @@ async fn supervise(
             first
         }
         failure = signals => Err(failure),
+        () = progress => unreachable!("it is told for as long as the service runs"),
     }
+}
+
+/// Tells how far restores and catch-ups are, until everything is asked to stop; never ends.
+async fn tell_progress(service: &Service, health: &HealthBoard, shutdown: &Shutdown) {
+    let (mut progress, clock) = (ShardProgress::default(), Clock::start());
+    while service.tells_progress && !shutdown.is_asked() {
+        progress.tick(&health.shards(), clock.now().mono_ms);
+        tokio::time::sleep(LOOK).await;
+    }
+    // A bar would be in the way of what is said at the end.
+    drop(progress);
+    std::future::pending::<()>().await;
 }
 
 /// Asks for a stop at the first signal or when the time is over; ends only at a second signal.
@@ -263,9 +287,9 @@ async fn stop_on_signals(
         }
     };
     tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: committing and leaving the group"),
-        _ = interrupt.recv() => info!("SIGINT: committing and leaving the group"),
-        () = over => info!("the time is over: committing and leaving the group"),
+        _ = terminate.recv() => info!("SIGTERM: committing and stopping"),
+        _ = interrupt.recv() => info!("SIGINT: committing and stopping"),
+        () = over => info!("the time is over: committing and stopping"),
     }
     health.set_draining();
     shutdown.ask();
@@ -325,8 +349,8 @@ impl WorkerPart {
         clock: &Clock,
         connect: impl Fn() -> Result<B, SourceError>,
     ) -> Result<Option<B>, Failure> {
-        let (pause, limit) = CONNECT_AGAIN;
-        let limit_ms = i64::try_from(limit.as_millis()).expect("minutes");
+        let longer_ms = i64::try_from(CONNECT_LONGER.as_millis()).expect("minutes");
+        let limit_ms = self.config.transaction_timeout_ms.saturating_add(longer_ms);
         loop {
             if self.shutdown.is_asked() {
                 return Ok(None);
@@ -341,7 +365,7 @@ impl WorkerPart {
                 return Err(failure_of_source(&error).during("connecting a worker"));
             }
             warn!(%error, "cannot connect yet");
-            std::thread::sleep(pause);
+            std::thread::sleep(CONNECT_AGAIN);
         }
     }
 }

@@ -13,18 +13,44 @@ use super::args::{ConfigArgs, GlobalArgs};
 use super::exit::ExitCode;
 use super::failure::Failure;
 use crate::config::{
-    self, Config, EngineConfig, LogConfig, LogFormat, LogLevel, Partitioner, Sources,
+    self, Config, EngineConfig, LogConfig, LogFormat, LogLevel, Partitioner, PropertyMisfit,
+    Sources,
 };
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
+use crate::kafka::{self, PropertyProblem};
 use crate::telemetry::logging::{self, Colours};
 use crate::wire::{input, partition};
 
 /// The sources of the configuration that a command line names.
 #[must_use]
 pub fn sources(args: &ConfigArgs) -> Sources {
-    Sources::of_process(args.config.clone(), args.sets.clone())
+    let process = Sources::of_process(args.config.clone(), args.sets.clone());
+    Sources { property: Some(check_property), ..process }
+}
+
+/// What the Kafka client says of a property, in the words of the configuration.
+fn check_property(name: &str, value: Option<&str>) -> Result<(), PropertyMisfit> {
+    let version = || format!("settings of librdkafka {}", kafka::librdkafka_version());
+    kafka::check_property(name, value).map_err(|problem| {
+        let (problem, allowed) = match problem {
+            PropertyProblem::Unknown => {
+                ("is no setting of the Kafka client".to_owned(), Some(version()))
+            }
+            PropertyProblem::OutOfRange(range) => {
+                ("is out of range".to_owned(), Some(range.replace("..", "..=")))
+            }
+            PropertyProblem::NotBoolean => {
+                ("is no boolean".to_owned(), Some("true, false".to_owned()))
+            }
+            PropertyProblem::Value => {
+                ("has a value that the Kafka client does not take".to_owned(), None)
+            }
+            PropertyProblem::Other(words) => (format!("is not taken: {words}"), None),
+        };
+        PropertyMisfit { problem, allowed }
+    })
 }
 
 /// Reads and checks the configuration.
@@ -56,6 +82,17 @@ pub fn start_quiet_logs(global: &GlobalArgs, log: &LogConfig) -> Result<(), Fail
         levels.push_str(",odrwatch::telemetry::progress=info");
     }
     init_logs(global, log, &levels)
+}
+
+/// Sets up logs for a command that asks a cluster something: the end says why there was no answer,
+/// so the client's own lines are told only to those who want to know more.
+///
+/// # Errors
+/// As [`start_logs`].
+pub fn start_asking_logs(global: &GlobalArgs, log: &LogConfig) -> Result<(), Failure> {
+    let level = LogLevel::Warn.shifted(global.verbose, global.quiet);
+    let client = if global.verbose == 0 { ",librdkafka=off" } else { "" };
+    init_logs(global, log, &format!("{}{client}", level.as_str()))
 }
 
 fn init_logs(global: &GlobalArgs, log: &LogConfig, levels: &str) -> Result<(), Failure> {

@@ -25,7 +25,7 @@ pub fn run(command: &TopicsCommand, global: &GlobalArgs) -> Result<(), Failure> 
 
 fn configured(args: &ConfigArgs, global: &GlobalArgs) -> Result<Config, Failure> {
     let config = start::load(&start::sources(args))?;
-    start::start_logs(global, &config.log)?;
+    start::start_asking_logs(global, &config.log)?;
     Ok(config)
 }
 
@@ -36,7 +36,7 @@ fn create(args: &TopicsCreateArgs, config: &Config) -> Result<(), Failure> {
         horizon_days: config.policy.horizon_days(),
     };
     let creation = if args.dry_run { Creation::DryRun } else { Creation::Create };
-    let plans = kafka::create_topics(&cluster::settings(config), layout, creation)
+    let plans = kafka::create_topics(&cluster::settings_to_ask(config), layout, creation)
         .map_err(|error| cluster::failure_of_asking(&error))?;
     output::print(planned(&plans).as_bytes())?;
     let failed = plans.iter().filter(|plan| matches!(plan.state, TopicState::Failed(_))).count();
@@ -76,7 +76,7 @@ fn planned(plans: &[TopicPlan]) -> String {
 /// # Errors
 /// As [`run`].
 pub fn findings(config: &Config) -> Result<String, Failure> {
-    let facts = cluster::check(config)?;
+    let facts = cluster::check(config, &cluster::settings_to_ask(config))?;
     let partitions = show::count(i64::from(facts.partitions), "partition");
     let mut text = format!("The topics are right; the inputs have {partitions} each.\n");
     for warning in &facts.warnings {

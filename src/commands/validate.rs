@@ -16,12 +16,12 @@ use crate::wire::fingerprint::policy_fingerprint;
 pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let sources = Sources { without_secrets: args.no_environment, ..start::sources(&args.config) };
     let config = start::load(&sources)?;
-    let mut text = summary(&config);
-    if !args.no_environment {
-        start::start_logs(global, &config.log)?;
-        text.push_str(&topics::findings(&config)?);
+    output::print(summary(&config).as_bytes())?;
+    if args.no_environment {
+        return Ok(());
     }
-    output::print(text.as_bytes())
+    start::start_asking_logs(global, &config.log)?;
+    output::print(topics::findings(&config)?.as_bytes())
 }
 
 /// What is configured, in a few lines.

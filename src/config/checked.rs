@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use super::errors::{Mistake, Origin};
 use super::http::HttpConfig;
-use super::layers::{self, Merged};
-use super::properties::{Properties, is_property_name, owned_property, secret_of};
+use super::layers::{self, Merged, Target};
+use super::properties::{
+    Properties, PropertyCheck, Secret, is_property_name, owned_property, secret_of,
+};
 use super::raw::{LogFormat, LogLevel, Partitioner, RawConfig, RawEngine, RawKafka, RawTopics};
-use crate::domain::event::Topic;
 use crate::domain::policy::Policy;
 use crate::domain::time::{BoundaryLength, RecordTime};
+use crate::pipeline::ports::TopicNames;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,29 +53,6 @@ pub struct KafkaConfig {
     pub session_timeout: Duration,
     /// Between heartbeats (100 ms..=60 s); below `session_timeout`.
     pub heartbeat_interval: Duration,
-}
-
-/// Names of the topics, all different, each within Kafka's grammar of topic names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicNames {
-    /// The inputs, in the order of [`Topic::ALL`].
-    pub inputs: [String; 4],
-    /// Alerts.
-    pub alerts: String,
-    /// Standings, compacted.
-    pub status: String,
-    /// Dead letters.
-    pub dead_letters: String,
-    /// Progress and decisions.
-    pub progress: String,
-}
-
-impl TopicNames {
-    /// The name of an input topic.
-    #[must_use]
-    pub fn input(&self, topic: Topic) -> &str {
-        &self.inputs[topic.index()]
-    }
 }
 
 /// From when alerts are written at a first start.
@@ -142,6 +121,8 @@ pub(super) struct Checker<'a> {
     pub(super) read_secrets: bool,
     /// This machine's name, if known.
     pub(super) host_name: Option<&'a str>,
+    /// What the Kafka client says of a property.
+    pub(super) property: Option<PropertyCheck>,
 }
 
 impl Checker<'_> {
@@ -291,16 +272,20 @@ fn kafka(raw: RawKafka, checker: &mut Checker<'_>) -> KafkaConfig {
     }
 }
 
+/// Whether a text is a host and, unless it is Kafka's own, a port.
+pub(super) fn is_server(server: &str) -> bool {
+    let (host, port) = server.rsplit_once(':').unwrap_or((server, "9092"));
+    !host.is_empty()
+        && !host.contains(|letter: char| letter.is_whitespace() || letter == '/')
+        && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
 fn bootstrap(servers: &str, checker: &mut Checker<'_>) {
-    let is_server = |server: &str| {
+    let is_broker = |server: &str| {
         let server = server.trim();
-        let address = server.split_once("://").map_or(server, |(_, address)| address);
-        let (host, port) = address.rsplit_once(':').unwrap_or((address, "9092"));
-        !host.is_empty()
-            && !host.contains(|letter: char| letter.is_whitespace() || letter == '/')
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
+        is_server(server.split_once("://").map_or(server, |(_, address)| address))
     };
-    if let Some(server) = servers.split(',').find(|server| !is_server(server)) {
+    if let Some(server) = servers.split(',').find(|server| !is_broker(server)) {
         let problem = format!("has {}, which is no broker", super::check::quoted(server));
         let allowed = "HOST:PORT, several separated by commas";
         checker.mistake("kafka.bootstrap_servers", &problem, Some(allowed), None);
@@ -357,14 +342,15 @@ fn topics(raw: RawTopics, checker: &mut Checker<'_>) -> TopicNames {
 fn properties(raw: &RawKafka, checker: &mut Checker<'_>) -> Properties {
     let mut found = Properties::default();
     for (name, value) in &raw.properties {
-        if is_free("kafka.properties", name, checker) {
+        let target = ("kafka.properties".to_owned(), Some(name.clone()));
+        if is_free(&target, checker) && is_taken(&target, Some(value), checker) {
             found.state(name.clone(), value.clone());
         }
     }
     for (name, path) in &raw.properties_file {
         let target = ("kafka.properties_file".to_owned(), Some(name.clone()));
         let (key, origin) = (layers::written(&target), checker.merged.values[&target].1.clone());
-        if !is_free(&target.0, name, checker) {
+        if !is_free(&target, checker) || !is_taken(&target, None, checker) {
             continue;
         }
         if raw.properties.contains_key(name) {
@@ -391,9 +377,9 @@ fn properties(raw: &RawKafka, checker: &mut Checker<'_>) -> Properties {
 }
 
 /// Whether a property may be stated; a mistake if not.
-fn is_free(map: &str, name: &str, checker: &mut Checker<'_>) -> bool {
-    let target = (map.to_owned(), Some(name.to_owned()));
-    let (key, origin) = (layers::written(&target), checker.merged.values[&target].1.clone());
+fn is_free(target: &Target, checker: &mut Checker<'_>) -> bool {
+    let name = target.1.as_deref().expect("properties have names");
+    let (key, origin) = (layers::written(target), checker.merged.values[target].1.clone());
     if let Some(owned) = owned_property(name) {
         let problem = format!("is set by odrwatch: {}", owned.reason);
         let hint = owned.instead.map(|instead| format!("use {instead}"));
@@ -406,4 +392,15 @@ fn is_free(map: &str, name: &str, checker: &mut Checker<'_>) -> bool {
         return false;
     }
     true
+}
+
+/// Whether the Kafka client takes a property, of which the value may not be known; a mistake if
+/// not. The value is told to nobody.
+fn is_taken(target: &Target, value: Option<&Secret>, checker: &mut Checker<'_>) -> bool {
+    let name = target.1.as_deref().expect("properties have names");
+    let Some(check) = checker.property else { return true };
+    let Err(misfit) = check(name, value.map(Secret::expose)) else { return true };
+    let (key, origin) = (layers::written(target), checker.merged.values[target].1.clone());
+    checker.mistake_at(origin, &key, &misfit.problem, misfit.allowed.as_deref(), None);
+    false
 }

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::check::quoted;
-use super::checked::Checker;
+use super::checked::{Checker, is_server};
 use super::errors::Origin;
 use super::layers;
 use super::properties::{Secret, secret_of};
@@ -20,6 +20,8 @@ const TOKEN_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=1024;
 pub struct HttpConfig {
     /// The address; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// `host:port` by which others reach it, where that is stated.
+    pub advertise: Option<String>,
     /// The file of the token, as it is stated.
     pub token_file: Option<String>,
     /// The token; none also where secrets are not read.
@@ -48,6 +50,14 @@ impl HttpConfig {
         let is_guarded = self.token_file.is_some() || self.insecure;
         if is_local || is_guarded { Ok(()) } else { Err(Exposed(address)) }
     }
+
+    /// `host:port` by which others reach the server that listens on an address: what is stated,
+    /// else the address itself; none where it stands for every address of the machine.
+    #[must_use]
+    pub fn advertised(&self, bound: SocketAddr) -> Option<String> {
+        let own = (!bound.ip().is_unspecified()).then(|| bound.to_string());
+        self.advertise.clone().or(own)
+    }
 }
 
 /// Checks the section; mistakes go to the checker.
@@ -59,9 +69,16 @@ pub(super) fn http(raw: RawHttp, checker: &mut Checker<'_>) -> HttpConfig {
         checker.mistake("http.listen", &problem, Some(allowed), None);
         local
     });
+    if let Some(advertise) = raw.advertise.as_deref()
+        && !(advertise.contains(':') && is_server(advertise))
+    {
+        let problem = format!("is {}, which is no such address", quoted(advertise));
+        checker.mistake("http.advertise", &problem, Some("HOST:PORT"), None);
+    }
     let token = raw.token_file.as_deref().and_then(|path| token(path, checker));
     let config = HttpConfig {
         listen,
+        advertise: raw.advertise,
         token,
         token_file: raw.token_file,
         insecure: raw.insecure,

@@ -32,13 +32,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig, TopicNames};
+pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
 pub use http::{Exposed, HttpConfig};
 pub use keys::{Key, Keys, Kind};
 pub use layers::VARIABLE_PREFIX;
-pub use policy::{policy_fingerprint, policy_text};
-pub use properties::{OWNED_PROPERTIES, OwnedProperty, Properties, Secret, owned_property};
+pub use properties::{
+    OWNED_PROPERTIES, OwnedProperty, Properties, PropertyCheck, PropertyMisfit, Secret,
+    owned_property,
+};
 pub use raw::{LogFormat, LogLevel, Partitioner};
 pub use schemas::{alerts_schema, config_schema, events_schema};
 pub use shown::shown;
@@ -65,6 +67,8 @@ pub struct Sources {
     pub host_name: Option<String>,
     /// Passes over the files of `kafka.properties_file`: they are neither read nor missed.
     pub without_secrets: bool,
+    /// What the Kafka client says of its properties; without it they are passed on unseen.
+    pub property: Option<PropertyCheck>,
 }
 
 impl Sources {
@@ -116,7 +120,15 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     let layers = vec![file.unwrap_or_default(), environment, policy.unwrap_or_default(), sets];
     let merged = Merged::of(layers, &mut mistakes);
     let host_name = sources.host_name.as_deref();
-    check_all(&keys, &merged, mistakes, !sources.without_secrets, host_name)
+    let checker = Checker {
+        merged: &merged,
+        wrong: BTreeSet::new(),
+        mistakes,
+        read_secrets: !sources.without_secrets,
+        host_name,
+        property: sources.property,
+    };
+    check_all(&keys, checker)
 }
 
 /// Reads and checks a policy file, YAML or JSON.
@@ -127,7 +139,15 @@ pub fn load_policy(path: &Path) -> Result<Policy, ConfigErrors> {
     let mut mistakes = Vec::new();
     let merged = Merged::of(vec![policy_argument(path)], &mut mistakes);
     // Of the other keys there are only the defaults, which need a host name and no more.
-    let config = check_all(&Keys::of_config(), &merged, mistakes, false, Some("policy"));
+    let checker = Checker {
+        merged: &merged,
+        wrong: BTreeSet::new(),
+        mistakes,
+        read_secrets: false,
+        host_name: Some("policy"),
+        property: None,
+    };
+    let config = check_all(&Keys::of_config(), checker);
     config.map(|config| config.policy)
 }
 
@@ -151,24 +171,17 @@ fn from_config_file(path: &Path, keys: &Keys, mistakes: &mut Vec<Mistake>) -> Ve
 }
 
 /// Checks every value by itself, then all together.
-fn check_all(
-    keys: &Keys,
-    merged: &Merged,
-    mut mistakes: Vec<Mistake>,
-    read_secrets: bool,
-    host_name: Option<&str>,
-) -> Result<Config, ConfigErrors> {
-    let mut wrong = BTreeSet::new();
+fn check_all(keys: &Keys, mut checker: Checker<'_>) -> Result<Config, ConfigErrors> {
     let mut tree = Map::new();
-    for (target, (value, origin)) in &merged.values {
+    for (target, (value, origin)) in &checker.merged.values {
         let (path, name) = target;
         let key = keys.get(path).expect("layers assign known keys only");
         match check::fit(path, key, value) {
             Ok(value) => place(&mut tree, path, name.as_deref(), value),
             Err(misfit) => {
                 let written = layers::written(target);
-                wrong.insert(written.clone());
-                mistakes.push(
+                checker.wrong.insert(written.clone());
+                checker.mistakes.push(
                     Mistake::new(origin.clone(), written, misfit.problem)
                         .allowing(misfit.allowed)
                         .hinting(misfit.hint),
@@ -178,7 +191,6 @@ fn check_all(
     }
     let raw: RawConfig = serde_json::from_value(Json::Object(tree))
         .expect("values that fit their keys are of the raw types");
-    let mut checker = Checker { merged, wrong, mistakes, read_secrets, host_name };
     let config = checked::config(raw, &mut checker);
     ConfigErrors::none_of(checker.mistakes)?;
     Ok(config)
@@ -197,4 +209,34 @@ fn place(tree: &mut Map<String, Json>, path: &str, name: Option<&str>, value: Js
             .expect("no key is a section");
     }
     tree.insert((*last).to_owned(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(sets: &[&str]) -> Result<Config, ConfigErrors> {
+        let sets = sets.iter().map(|text| (*text).to_owned()).collect();
+        load(&Sources { sets, host_name: Some("host-1".to_owned()), ..Sources::default() })
+    }
+
+    #[test]
+    fn what_others_are_told_is_what_is_stated_or_else_the_address_that_is_bound() {
+        let http = |sets: &[&str]| set(sets).unwrap().http;
+        let (bound, every) = ("127.0.0.1:40123", ["0.0.0.0:9464", "[::]:9464"]);
+        let default = http(&["http.listen=127.0.0.1:0"]);
+        assert_eq!(default.advertised(bound.parse().unwrap()).as_deref(), Some(bound));
+        let stated = http(&["http.advertise=odr-0.example.net:80"]);
+        for address in every {
+            let address = address.parse().unwrap();
+            // Every address of a machine is no address that another one can use.
+            assert_eq!(default.advertised(address), None);
+            assert_eq!(stated.advertised(address).as_deref(), Some("odr-0.example.net:80"));
+        }
+        for wrong in ["odr-0", "", ":80", "odr-0:0", "http://odr-0:80", "a b:80"] {
+            let said = set(&[&format!("http.advertise={wrong}")]).unwrap_err().to_string();
+            assert!(said.contains("allowed: HOST:PORT"), "{said}");
+        }
+        assert!(set(&["http.advertise=[::1]:80"]).is_ok());
+    }
 }

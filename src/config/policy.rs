@@ -1,11 +1,8 @@
-//! From the raw policy to the domain's, and the policy's fingerprint.
+//! From the raw policy to the domain's.
 //!
 //! Invariant: a policy made here has no [`Policy::problems`].
 
-use std::fmt::Write;
-
 use jiff::civil::Date;
-use sha2::{Digest, Sha256};
 
 use super::checked::{Checker, narrow};
 use super::raw_policy::{RawPolicy, ScopeName, ViewName};
@@ -99,62 +96,6 @@ fn date(text: &str) -> Option<Day> {
     i32::try_from(hours.div_euclid(24)).ok().map(Day::from_number)
 }
 
-/// All that decides how a policy counts, as text, one key a line.
-///
-/// The time zone is there with its table of offsets, not only its name, so two editions of the tz
-/// database that agree on the zone give the same text.
-#[must_use]
-pub fn policy_text(policy: &Policy) -> String {
-    let mut text = String::new();
-    let mut line = |key: &str, value: &dyn std::fmt::Display| {
-        writeln!(text, "{key}={value}").expect("a String takes all that is written to it");
-    };
-    line("policy_version", &policy.policy_version);
-    line("time_zone", &policy.time_zone.name());
-    for (from, offset) in policy.time_zone.transitions() {
-        line("time_zone_offset", &format!("{from},{offset}"));
-    }
-    line("window_days", &policy.window_days);
-    line("lag_days", &policy.lag_days);
-    line("min_orders", &policy.min_orders);
-    for (name, threshold) in [("warning", policy.warning), ("critical", policy.critical)] {
-        line(&format!("{name}_bp"), &threshold.raise_bp);
-        line(&format!("{name}_clear_bp"), &threshold.clear_bp);
-        line(&format!("{name}_min_defects"), &threshold.min_defects);
-    }
-    line("restriction_bp", &policy.restriction_bp);
-    line("restriction_min_defects", &policy.restriction_min_defects);
-    line("restriction_cycles", &policy.restriction_cycles);
-    line("cycle_days", &policy.cycle_days);
-    line("cycle_anchor", &policy.cycle_anchor.number());
-    let scopes: Vec<_> = policy.scopes.iter().map(|scope| scope.as_str()).collect();
-    line("scopes", &scopes.join(","));
-    let views: Vec<_> = policy.views.iter().map(|view| view.as_str()).collect();
-    line("views", &views.join(","));
-    line("count_canceled_orders", &policy.count_canceled_orders);
-    line("count_open_claims", &policy.count_open_claims);
-    line("negative_rating_max", &policy.negative_rating_max);
-    text
-}
-
-/// A short name for what a policy counts: `v`, its version, and the first 8 bytes of the SHA-256
-/// of [`policy_text`] in hex, as in `v1-0123456789abcdef`; for a zone other than UTC, also the
-/// edition of the tz database, as in `v1-0123456789abcdef-tz2026a`. The last part is for people:
-/// the hash already covers the offsets themselves.
-#[must_use]
-pub fn policy_fingerprint(policy: &Policy) -> String {
-    let digest = Sha256::digest(policy_text(policy));
-    let mut name = format!("v{}-", policy.policy_version);
-    for byte in &digest[..8] {
-        write!(name, "{byte:02x}").expect("a String takes all that is written to it");
-    }
-    if policy.time_zone != Zone::utc() {
-        name.push_str("-tz");
-        name.push_str(zone::tzdb_version());
-    }
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,25 +108,6 @@ mod tests {
         assert_eq!(date("2100-12-31"), Some(Day::from_number(47_846)));
         for text in ["1970-1-5", "19700105", "1970-02-30", "1899-12-31", "2101-01-01", "x", ""] {
             assert_eq!(date(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_fingerprint_changes_with_every_key() {
-        let base = policy_fingerprint(&Policy::default());
-        assert!(base.starts_with("v1-") && base.len() == 19, "{base}");
-        let changes: [fn(&mut Policy); 6] = [
-            |policy| policy.window_days = 59,
-            |policy| policy.warning.clear_bp = 99,
-            |policy| policy.critical.min_defects = 3,
-            |policy| policy.count_open_claims = false,
-            |policy| policy.scopes = vec![Scope::Mfn],
-            |policy| policy.time_zone = zone::zone("Europe/Berlin").unwrap(),
-        ];
-        for change in changes {
-            let mut policy = Policy::default();
-            change(&mut policy);
-            assert_ne!(policy_fingerprint(&policy), base);
         }
     }
 }

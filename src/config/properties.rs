@@ -108,6 +108,18 @@ fn sounds_secret(name: &str) -> bool {
     name == "sasl.oauthbearer.config" || words.iter().any(|word| name.contains(word))
 }
 
+/// Why the Kafka client does not take a property. Never holds its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyMisfit {
+    /// What is wrong, as the rest of a sentence that begins with the key.
+    pub problem: String,
+    /// What is allowed, where that is known.
+    pub allowed: Option<String>,
+}
+
+/// Asks the Kafka client whether it takes a property of a name with a value, where that is known.
+pub type PropertyCheck = fn(&str, Option<&str>) -> Result<(), PropertyMisfit>;
+
 /// A property that odrwatch sets itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnedProperty {

@@ -227,6 +227,9 @@ pub(super) struct RawHttp {
     /// Address and port to listen on; port 0 takes a free one. An address that other machines
     /// reach needs `token_file`, or `insecure`.
     pub listen: String,
+    /// Host and port under which the other members reach this process; it is written into the
+    /// progress records. Default: the address that is listened on, unless that is every address.
+    pub advertise: Option<String>,
     /// File with the token that the API asks for, 16 to 1024 visible ASCII characters; one line end
     /// at its end is dropped. Without it, the API answers everybody who reaches the address.
     pub token_file: Option<String>,
@@ -242,6 +245,7 @@ impl Default for RawHttp {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:9464".to_owned(),
+            advertise: None,
             token_file: None,
             insecure: false,
             allowed_hosts: String::new(),

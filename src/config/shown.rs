@@ -21,6 +21,7 @@ pub fn shown(config: &Config) -> Value {
         "engine": engine(&config.engine),
         "http": {
             "listen": http.listen.to_string(),
+            "advertise": http.advertise,
             "token_file": http.token_file,
             "insecure": http.insecure,
             "allowed_hosts": http.allowed_hosts.join(","),

@@ -7,64 +7,27 @@
 //! Absent on purpose: an order. Whoever needs accounts in the order of their names sorts by
 //! [`Accounts::name`].
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashTable;
-
 use super::boundary::{MarketplaceNo, SellerNo};
 use super::ids::{MarketplaceId, SellerId};
+use super::names::{Names, Sought};
+use super::orders::prefetch::Places;
 use super::window::{Account, AccountNo, RingShape};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Seller {
     /// The seller's first account, beside the others so that most look no further.
     first: Option<(MarketplaceNo, AccountNo)>,
     /// The seller's other accounts; hardly ever more than a few.
     more: Vec<(MarketplaceNo, AccountNo)>,
-    id: Box<str>,
-}
-
-/// The longest id that is kept within the table of sellers.
-const SHORT: usize = 27;
-
-/// A seller in the table: a short id is kept here, so that finding it looks no further.
-#[derive(Clone, Copy, Debug)]
-struct KnownSeller {
-    id: ShortId,
-    number: SellerNo,
-}
-
-/// An id of at most [`SHORT`] bytes, with zeros behind it; a longer one has only its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ShortId {
-    len: u8,
-    bytes: [u8; SHORT],
-}
-
-impl ShortId {
-    fn new(text: &str) -> Self {
-        let mut bytes = [0; SHORT];
-        let Some(kept) = bytes.get_mut(..text.len()) else {
-            return Self { len: u8::MAX, bytes };
-        };
-        kept.copy_from_slice(text.as_bytes());
-        Self { len: u8::try_from(text.len()).expect("a short id has at most 27 bytes"), bytes }
-    }
-
-    const fn is_whole(&self) -> bool {
-        self.len != u8::MAX
-    }
 }
 
 /// Sellers, marketplaces and accounts by name and number.
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts {
-    seed: u64,
     shape: RingShape,
     sellers: Vec<Seller>,
-    sellers_by_id: HashTable<KnownSeller>,
-    marketplaces: Vec<Box<str>>,
-    marketplaces_by_id: BTreeMap<Box<str>, MarketplaceNo>,
+    seller_ids: Names,
+    marketplaces: Names,
     accounts: Vec<Option<Account>>,
     free: Vec<AccountNo>,
 }
@@ -75,13 +38,14 @@ pub(crate) const NO_MARKETPLACE: MarketplaceNo = MarketplaceNo(0);
 impl Accounts {
     /// No accounts. The seed varies the hash, not the results.
     pub(crate) fn new(seed: u64, shape: RingShape) -> Self {
+        let mut marketplaces = Names::new(seed);
+        let none = marketplaces.seek("");
+        assert_eq!(NO_MARKETPLACE.0, marketplaces.number(&none), "the first text has number 0");
         Self {
-            seed,
             shape,
             sellers: Vec::new(),
-            sellers_by_id: HashTable::new(),
-            marketplaces: vec!["".into()],
-            marketplaces_by_id: BTreeMap::from([("".into(), NO_MARKETPLACE)]),
+            seller_ids: Names::new(seed),
+            marketplaces,
             accounts: Vec::new(),
             free: Vec::new(),
         }
@@ -97,54 +61,51 @@ impl Accounts {
         self.accounts.len().max(self.sellers.len())
     }
 
+    /// Begins to look for a seller.
+    pub(crate) fn seek_seller(&self, id: SellerId<'_>) -> Sought {
+        self.seller_ids.seek(id.as_str())
+    }
+
     /// The number of a seller, who gets one if new.
-    pub(crate) fn seller(&mut self, id: SellerId<'_>) -> SellerNo {
-        let seed = self.seed;
-        let text = id.as_str();
-        let hash = hash(text, seed);
-        let id = ShortId::new(text);
-        let sellers = &mut self.sellers;
-        let is_same = |known: &KnownSeller| {
-            known.id == id && (id.is_whole() || *sellers[place(known.number.0)].id == *text)
-        };
-        if let Some(known) = self.sellers_by_id.find(hash, is_same) {
-            return known.number;
+    pub(crate) fn seller(&mut self, sought: &Sought) -> SellerNo {
+        let number = self.seller_ids.number(sought);
+        if place(number) == self.sellers.len() {
+            self.sellers.push(Seller::default());
         }
-        let number = SellerNo(number_of(sellers.len()));
-        sellers.push(Seller { first: None, more: Vec::new(), id: text.into() });
-        let sellers = &self.sellers;
-        self.sellers_by_id.insert_unique(hash, KnownSeller { id, number }, |held| {
-            self::hash(&sellers[place(held.number.0)].id, seed)
-        });
-        number
+        SellerNo(number)
     }
 
     /// The account of these ids, if it is held.
     pub(crate) fn find(&self, seller_id: &str, marketplace_id: &str) -> Option<AccountNo> {
-        let short = ShortId::new(seller_id);
-        let known = self.sellers_by_id.find(hash(seller_id, self.seed), |known| {
-            known.id == short
-                && (short.is_whole() || *self.sellers[place(known.number.0)].id == *seller_id)
-        })?;
-        let marketplace = *self.marketplaces_by_id.get(marketplace_id)?;
-        let seller = &self.sellers[place(known.number.0)];
+        let seller = self.seller_ids.find(&self.seller_ids.seek(seller_id))?;
+        let marketplace = self.marketplaces.find(&self.marketplaces.seek(marketplace_id))?;
+        let seller = &self.sellers[place(seller)];
         let mut held = seller.first.iter().chain(&seller.more);
-        held.find(|(of, _)| *of == marketplace).map(|(_, account)| *account)
+        held.find(|(of, _)| of.0 == marketplace).map(|(_, account)| *account)
     }
 
     /// The number of a marketplace, which gets one if new.
     pub(crate) fn marketplace(&mut self, id: MarketplaceId<'_>) -> MarketplaceNo {
-        let text = id.as_str();
-        if text.is_empty() {
+        if id == MarketplaceId::ABSENT {
             return NO_MARKETPLACE;
         }
-        if let Some(number) = self.marketplaces_by_id.get(text) {
-            return *number;
+        let sought = self.marketplaces.seek(id.as_str());
+        MarketplaceNo(self.marketplaces.number(&sought))
+    }
+
+    /// Adds what is known of a seller to what is to be fetched.
+    pub(crate) fn place_of_seller(&self, number: SellerNo, places: &mut Places) {
+        if let Some(seller) = self.sellers.get(place(number.0)) {
+            places.add(&seller.first);
         }
-        let number = MarketplaceNo(number_of(self.marketplaces.len()));
-        self.marketplaces.push(text.into());
-        self.marketplaces_by_id.insert(text.into(), number);
-        number
+    }
+
+    /// Adds an account, without its buckets, to what is to be fetched.
+    pub(crate) fn place(&self, number: AccountNo, places: &mut Places) {
+        if let Some(account) = self.accounts.get(number.index()) {
+            // Whether it is held is not asked: that would read it.
+            places.add_lines(account);
+        }
     }
 
     /// The first account of a seller, most often the only one.
@@ -160,8 +121,7 @@ impl Accounts {
         if left == NO_MARKETPLACE {
             return right;
         }
-        let (left_text, right_text) =
-            (&self.marketplaces[place(left.0)], &self.marketplaces[place(right.0)]);
+        let [left_text, right_text] = [left, right].map(|number| self.marketplaces.text(number.0));
         if left_text <= right_text { left } else { right }
     }
 
@@ -174,7 +134,7 @@ impl Accounts {
         }
         let mut account = Account::new(seller, marketplace, self.shape);
         account.name_hash =
-            name_hash(&self.sellers[place(seller.0)].id, &self.marketplaces[place(marketplace.0)]);
+            name_hash(self.seller_id(seller), self.marketplaces.text(marketplace.0));
         let account = Some(account);
         let number = if let Some(number) = self.free.pop() {
             self.accounts[number.index()] = account;
@@ -219,6 +179,30 @@ impl Accounts {
         self.accounts.get(number.index())?.as_ref()
     }
 
+    /// Does something with all accounts that are held, by number. Beforehand each has its buckets
+    /// of some days fetched, given by their places in the ring, many accounts at a time.
+    pub(crate) fn for_each_with_days(
+        &mut self,
+        days: &[usize],
+        mut work: impl FnMut(AccountNo, &mut Account),
+    ) {
+        const BATCH: usize = 16;
+        let mut places = Places::default();
+        for (batch, accounts) in self.accounts.chunks_mut(BATCH).enumerate() {
+            for account in accounts.iter().flatten() {
+                for day in days {
+                    account.place_of_day(*day, &mut places);
+                }
+            }
+            places.fetch();
+            for (place, account) in accounts.iter_mut().enumerate() {
+                if let Some(account) = account {
+                    work(AccountNo(number_of(batch * BATCH + place)), account);
+                }
+            }
+        }
+    }
+
     /// All accounts that are held, by number.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (AccountNo, &mut Account)> {
         self.accounts
@@ -238,12 +222,12 @@ impl Accounts {
     /// The name of an account: its ids, whose byte order is the order of evaluation.
     pub(crate) fn name(&self, number: AccountNo) -> (&str, &str) {
         let account = self.get(number);
-        (self.seller_id(account.seller), &self.marketplaces[place(account.marketplace.0)])
+        (self.seller_id(account.seller), self.marketplaces.text(account.marketplace.0))
     }
 
     /// A seller's id.
     pub(crate) fn seller_id(&self, number: SellerNo) -> &str {
-        &self.sellers[place(number.0)].id
+        self.seller_ids.text(number.0)
     }
 
     /// Sorts accounts by name.
@@ -253,11 +237,10 @@ impl Accounts {
 
     /// Bytes held, about.
     pub(crate) fn bytes(&self) -> usize {
-        let sellers = self.sellers.capacity() * size_of::<Seller>()
-            + self.sellers.iter().map(|seller| seller.id.len()).sum::<usize>();
+        let sellers = self.sellers.capacity() * size_of::<Seller>() + self.seller_ids.bytes();
         let accounts = self.accounts.capacity() * size_of::<Option<Account>>()
             + self.accounts.iter().flatten().map(Account::bytes).sum::<usize>();
-        sellers + self.sellers_by_id.allocation_size() + accounts
+        sellers + accounts
     }
 }
 
@@ -265,10 +248,6 @@ impl Accounts {
 fn name_hash(seller: &str, marketplace: &str) -> u64 {
     let seed = xxhash_rust::xxh3::xxh3_64(marketplace.as_bytes());
     xxhash_rust::xxh3::xxh3_64_with_seed(seller.as_bytes(), seed)
-}
-
-fn hash(text: &str, seed: u64) -> u64 {
-    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), seed)
 }
 
 fn place(number: u32) -> usize {
@@ -287,7 +266,7 @@ mod tests {
     #[test]
     fn i_13_names_and_numbers_go_together() {
         let mut accounts = Accounts::new(1, RingShape::new(&Policy::default(), 3));
-        let seller = accounts.seller(SellerId::new("S").unwrap());
+        let seller = accounts.seller(&accounts.seek_seller(SellerId::new("S").unwrap()));
         let us = accounts.marketplace(MarketplaceId::new("US").unwrap());
         let de = accounts.marketplace(MarketplaceId::new("DE").unwrap());
         let first = accounts.account(seller, us);

@@ -7,18 +7,20 @@
 //! - I-15: an account's totals are the sums of the contributions of its held orders.
 
 use super::accounts::Accounts;
-use super::boundary::{SellerNo, Waiting, WaitingDefect, WaitingOrder, WaitingOrderId};
+use super::boundary::{SellerNo, WaitingDefect, WaitingOrder, WaitingOrderId};
 use super::changes::Changes;
 use super::defects::{Defects, Statement, Summary};
 use super::event::Outcome;
 use super::orders::odd_ids::OddIds;
+use super::orders::prefetch::Places;
 use super::orders::{Order, OrderIndex, OrderKey};
 use super::policy::Policy;
+use super::texts::Texts;
 use super::time::{Boundary, Day, EventTime};
 use super::window::{Account, AccountNo, Calendar, Contribution, RingShape};
 
-/// How many waiting records are looked up together, so that their memory accesses overlap.
-const BATCH: usize = 64;
+/// How many expired orders are taken off their accounts together.
+const FORGOTTEN_TOGETHER: usize = 64;
 
 /// The facts of a shard.
 #[derive(Clone, Debug)]
@@ -43,8 +45,6 @@ pub(crate) struct Book {
     pub emptied: Vec<AccountNo>,
     /// Orders held by day, day modulo the ring: a day without any needs no search.
     held_by_day: Vec<u32>,
-    /// Keeps the look-ahead of a batch from being optimised away.
-    looked_ahead: u64,
 }
 
 impl Book {
@@ -65,7 +65,6 @@ impl Book {
             touched: Vec::new(),
             emptied: Vec::new(),
             held_by_day: vec![0; shape.len()],
-            looked_ahead: 0,
             policy,
         }
     }
@@ -97,12 +96,12 @@ impl Book {
     fn slide(&mut self, from: Day) {
         let calendar = Calendar { policy: &self.policy, shape: self.shape, as_of: from };
         self.changes.begin_slide();
-        for (number, account) in self.accounts.iter_mut() {
+        self.accounts.for_each_with_days(&calendar.days_of_slide(), |number, account| {
             if let Some(slid) = account.slide(&calendar) {
                 self.changes.push_slide(number, slid);
                 touch(&mut self.touched, account, number, self.boundary);
             }
-        }
+        });
         let expired = self.policy.horizon(from);
         self.as_of = Some(from.plus(1));
         let held = &mut self.held_by_day[self.shape.place(expired)];
@@ -122,13 +121,14 @@ impl Book {
         let zone = &self.policy.time_zone;
         let accounts = &mut self.accounts;
         let (defects, odd_ids, emptied) = (&mut self.defects, &mut self.odd_ids, &mut self.emptied);
-        let mut gone: Vec<(AccountNo, OrderKey)> = Vec::new();
-        // Where clocks go back over midnight, a day may end later than it first ended.
-        let surely_later_ms = zone.end_of(expired).saturating_add(super::time::DAY_MS);
-        self.orders.forget(
-            surely_later_ms,
-            |purchase| Day::of(purchase.ms(), zone) <= expired,
-            |key, order| {
+        let mut with_defects: Vec<(AccountNo, OrderKey)> = Vec::new();
+        let mut places = Places::default();
+        let mut take_off = |gone: &mut Vec<(OrderKey, Order)>, accounts: &mut Accounts| {
+            for (_, order) in &*gone {
+                accounts.place(order.account, &mut places);
+            }
+            places.fetch();
+            for (key, order) in gone.drain(..) {
                 let account = accounts.get_mut(order.account);
                 account.held -= 1;
                 if account.held == 0 {
@@ -136,11 +136,27 @@ impl Book {
                 }
                 if order.has_defects {
                     defects.remove(account.seller, key);
-                    gone.push((order.account, key));
+                    with_defects.push((order.account, key));
                 }
                 release(odd_ids, key);
+            }
+        };
+        // Taken off their accounts many at a time, so that the accesses overlap.
+        let mut gone = Vec::with_capacity(FORGOTTEN_TOGETHER);
+        // Where clocks go back over midnight, a day may end later than it first ended.
+        let surely_later_ms = zone.end_of(expired).saturating_add(super::time::DAY_MS);
+        self.orders.forget(
+            surely_later_ms,
+            |purchase| Day::of(purchase.ms(), zone) <= expired,
+            |key, order| {
+                gone.push((key, order));
+                if gone.len() == FORGOTTEN_TOGETHER {
+                    take_off(&mut gone, accounts);
+                }
             },
         );
+        take_off(&mut gone, accounts);
+        let mut gone = with_defects;
         gone.sort_unstable();
         for of_account in gone.chunk_by(|left, right| left.0 == right.0) {
             let account = accounts.get_mut(of_account[0].0);
@@ -150,53 +166,8 @@ impl Book {
         }
     }
 
-    /// Looks up the orders, accounts and buckets of some waiting records without using what is
-    /// found, so that the memory accesses of the merges that follow overlap.
-    ///
-    /// In three passes: within a pass no access waits for another, from pass to pass each does.
-    pub(crate) fn look_ahead<'a>(&mut self, waiting: impl Iterator<Item = &'a Waiting>) {
-        let mut seen = 0;
-        let mut places = [(AccountNo(0), 0); BATCH];
-        let mut known = 0;
-        for record in waiting.take(BATCH) {
-            let (Waiting::Order(WaitingOrder { seller, order, .. })
-            | Waiting::Defect(WaitingDefect { seller, order, .. })) = record
-            else {
-                continue;
-            };
-            let mut account = self.accounts.first_of(*seller);
-            let mut purchase = match record {
-                Waiting::Order(order) => Some(order.purchase_time),
-                _ => None,
-            };
-            if let WaitingOrderId::Amazon(number) = order {
-                let key = OrderKey::amazon(*number);
-                if let Some(held) = self.orders.find(self.orders.hash(key), key, |_| true) {
-                    account = Some(held.account);
-                    purchase = Some(held.purchase_time);
-                }
-            }
-            if let (Some(account), Some(purchase)) = (account, purchase) {
-                places[known] = (account, self.shape.place(self.day_of(purchase)));
-                known += 1;
-            }
-        }
-        for (account, _) in &places[..known] {
-            seen ^= self.accounts.try_get(*account).map_or(0, Account::touch_lines);
-        }
-        for (account, place) in &places[..known] {
-            seen ^= self.accounts.try_get(*account).map_or(0, |held| held.touch_day(*place));
-        }
-        self.looked_ahead ^= seen;
-    }
-
-    /// The number of records that [`Book::look_ahead`] wants at a time.
-    pub(crate) const fn batch() -> usize {
-        BATCH
-    }
-
     /// Merges one order event.
-    pub(crate) fn merge_order(&mut self, event: &WaitingOrder) -> Outcome {
+    pub(crate) fn merge_order(&mut self, event: &WaitingOrder, texts: &Texts) -> Outcome {
         let day = self.day_of(event.purchase_time);
         if day < self.policy.horizon(self.calendar().as_of) {
             return Outcome::Expired;
@@ -204,7 +175,7 @@ impl Book {
         self.covered_from = Some(self.covered_from.map_or(day, |from| from.min(day)));
         let key = match &event.order {
             WaitingOrderId::Amazon(number) => OrderKey::amazon(*number),
-            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, text),
+            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, texts.get(*text)),
         };
         let hash = self.orders.hash(key);
         match self.find(hash, key, event.seller) {
@@ -296,14 +267,14 @@ impl Book {
     }
 
     /// Merges one defect event.
-    pub(crate) fn merge_defect(&mut self, event: &WaitingDefect) -> Outcome {
+    pub(crate) fn merge_defect(&mut self, event: &WaitingDefect, texts: &Texts) -> Outcome {
         let horizon = self.policy.horizon(self.calendar().as_of);
         if event.purchase_time.is_some_and(|purchase| self.day_of(purchase) < horizon) {
             return Outcome::Expired;
         }
         let key = match &event.order {
             WaitingOrderId::Amazon(number) => OrderKey::amazon(*number),
-            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, text),
+            WaitingOrderId::Other(text) => self.odd_ids.intern(event.seller, texts.get(*text)),
         };
         let hash = self.orders.hash(key);
         let known = self.find(hash, key, event.seller);
@@ -314,7 +285,7 @@ impl Book {
         let statement = Statement {
             seller: event.seller,
             order: key,
-            reference: event.reference.as_deref(),
+            reference: event.reference.map(|text| texts.get(text)),
             event_time: event.event_time,
             fact: event.fact,
         };
@@ -394,7 +365,7 @@ impl Book {
         }
     }
 
-    fn day_of(&self, time: EventTime) -> Day {
+    pub(crate) fn day_of(&self, time: EventTime) -> Day {
         Day::of(time.ms(), &self.policy.time_zone)
     }
 }

@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 
 use super::event::{DeadReason, DefectEvent, DefectFact, OrderEvent, Topic};
 use super::ids::{NextOffset, Offset, OrderId};
+use super::texts::{Text, Texts};
 use super::time::{Boundary, BoundaryLength, EventTime, RecordTime};
 
 /// Where a partition's closed part ends: all that a restart needs to go on.
@@ -38,17 +39,24 @@ pub struct SellerNo(pub(crate) u32);
 pub struct MarketplaceNo(pub(crate) u32);
 
 /// An order id that waits: a number, or text where it has not Amazon's form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitingOrderId {
     Amazon(u64),
-    Other(Box<str>),
+    Other(Text),
 }
 
-impl From<OrderId<'_>> for WaitingOrderId {
-    fn from(id: OrderId<'_>) -> Self {
+impl WaitingOrderId {
+    fn new(id: OrderId<'_>, texts: &mut Texts) -> Self {
         match id {
             OrderId::Amazon(number) => Self::Amazon(number),
-            OrderId::Other(text) => Self::Other(text.into()),
+            OrderId::Other(text) => Self::Other(texts.keep(text)),
+        }
+    }
+
+    const fn text(self) -> Option<Text> {
+        match self {
+            Self::Amazon(_) => None,
+            Self::Other(text) => Some(text),
         }
     }
 }
@@ -70,7 +78,7 @@ pub(crate) struct WaitingDefect {
     pub order: WaitingOrderId,
     pub event_time: EventTime,
     pub purchase_time: Option<EventTime>,
-    pub reference: Option<Box<str>>,
+    pub reference: Option<Text>,
     pub fact: DefectFact,
 }
 
@@ -88,25 +96,35 @@ impl Waiting {
         seller: SellerNo,
         marketplace: MarketplaceNo,
         event: &OrderEvent<'_>,
+        texts: &mut Texts,
     ) -> Self {
         Self::Order(WaitingOrder {
             seller,
             marketplace,
-            order: event.order.into(),
+            order: WaitingOrderId::new(event.order, texts),
             purchase_time: event.purchase_time,
             stated: super::orders::Stated::new(event),
         })
     }
 
-    pub(crate) fn defect(seller: SellerNo, event: &DefectEvent<'_>) -> Self {
+    pub(crate) fn defect(seller: SellerNo, event: &DefectEvent<'_>, texts: &mut Texts) -> Self {
         Self::Defect(WaitingDefect {
             seller,
-            order: event.order.into(),
+            order: WaitingOrderId::new(event.order, texts),
             event_time: event.event_time,
             purchase_time: event.purchase_time,
-            reference: event.reference.map(|reference| reference.as_str().into()),
+            reference: event.reference.map(|reference| texts.keep(reference.as_str())),
             fact: event.fact,
         })
+    }
+
+    /// The first of its texts.
+    fn text(&self) -> Option<Text> {
+        match self {
+            Self::Order(order) => order.order.text(),
+            Self::Defect(defect) => defect.order.text().or(defect.reference),
+            Self::Dead(..) | Self::Tombstone => None,
+        }
     }
 }
 
@@ -127,6 +145,8 @@ struct Lane {
     unplaced: Vec<Waiting>,
     unplaced_end: NextOffset,
     waiting: VecDeque<Waiting>,
+    /// What these records state as text, and the record that was taken last.
+    texts: Texts,
     segments: VecDeque<Segment>,
     closed: Position,
     /// The offset after the last record taken in, for the check that offsets ascend.
@@ -141,6 +161,7 @@ impl Lane {
             unplaced: Vec::new(),
             unplaced_end: start,
             waiting: VecDeque::new(),
+            texts: Texts::default(),
             segments: VecDeque::new(),
             closed: Position { next: start, watermark: None },
             read_to: start,
@@ -204,6 +225,11 @@ impl Inbox {
         lane.waiting.len() + lane.unplaced.len()
     }
 
+    /// Records of a topic that wait and have a place among those with a timestamp before them.
+    pub(crate) fn placed_of(&self, topic: Topic) -> usize {
+        self.lanes[topic.index()].waiting.len()
+    }
+
     /// The offset after the last record taken in.
     #[must_use]
     pub fn read_to(&self, topic: Topic) -> NextOffset {
@@ -214,6 +240,22 @@ impl Inbox {
     #[must_use]
     pub fn closed(&self, topic: Topic) -> Position {
         self.lanes[topic.index()].closed
+    }
+
+    /// Bytes of what waits.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts: usize = self.lanes.iter().map(|lane| lane.texts.bytes()).sum();
+        self.waiting_records * size_of::<Waiting>() + texts
+    }
+
+    /// The texts of a topic's waiting records and of the one that [`Inbox::pop`] gave last.
+    pub(crate) const fn texts(&self, topic: Topic) -> &Texts {
+        &self.lanes[topic.index()].texts
+    }
+
+    /// Where the texts of a topic's next record are kept.
+    pub(crate) const fn texts_mut(&mut self, topic: Topic) -> &mut Texts {
+        &mut self.lanes[topic.index()].texts
     }
 
     /// Takes in a record: moves the watermark, and files the record under its boundary.
@@ -304,7 +346,7 @@ impl Inbox {
     }
 
     /// Begins to take a boundary's segment of a topic: moves the closed position to its end and
-    /// tells how many records it has, which [`Inbox::peek`] and [`Inbox::pop`] then give.
+    /// tells how many records it has, which [`Inbox::pop`] then gives.
     pub(crate) fn open_segment(&mut self, topic: Topic, boundary: Boundary) -> usize {
         let lane = &mut self.lanes[topic.index()];
         let unplaced = std::mem::take(&mut lane.unplaced);
@@ -327,8 +369,21 @@ impl Inbox {
         records
     }
 
-    /// The waiting records of a topic, in offset order.
-    pub(crate) fn peek(&self, topic: Topic, count: usize) -> impl Iterator<Item = &Waiting> {
+    /// Says who the seller of a waiting record is, counted from the first one.
+    pub(crate) fn set_seller(&mut self, topic: Topic, place: usize, number: SellerNo) {
+        match &mut self.lanes[topic.index()].waiting[place] {
+            Waiting::Order(WaitingOrder { seller, .. })
+            | Waiting::Defect(WaitingDefect { seller, .. }) => *seller = number,
+            Waiting::Dead(..) | Waiting::Tombstone => {}
+        }
+    }
+
+    /// The first waiting records of a topic, in offset order; there are at least `count`.
+    pub(crate) fn waiting_first(
+        &self,
+        topic: Topic,
+        count: usize,
+    ) -> impl Iterator<Item = &Waiting> {
         self.lanes[topic.index()].waiting.range(..count)
     }
 
@@ -336,7 +391,12 @@ impl Inbox {
     pub(crate) fn pop(&mut self, topic: Topic) -> Waiting {
         self.waiting_records -= 1;
         let lane = &mut self.lanes[topic.index()];
-        lane.waiting.pop_front().expect("a segment counts the records that wait for it")
+        let record = lane.waiting.pop_front();
+        let record = record.expect("a segment counts the records that wait for it");
+        if let Some(text) = record.text() {
+            lane.texts.give_back_before(text);
+        }
+        record
     }
 
     /// Forgets what waits and goes back to the closed positions, as a restart does.

@@ -11,14 +11,16 @@ use hashbrown::HashTable;
 
 use super::boundary::SellerNo;
 use super::event::{DefectFact, DefectKind, Outcome};
+use super::held_text::HeldText;
 use super::orders::OrderKey;
+use super::orders::prefetch::Places;
 use super::policy::{Counting, Policy};
 use super::time::{Boundary, EventTime};
 
 /// One defect: its identity within its order, its winning event, and what it was before.
 #[derive(Clone, Debug)]
 pub(crate) struct Defect {
-    pub reference: Option<Box<str>>,
+    pub reference: Option<HeldText>,
     pub event_time: EventTime,
     pub fact: DefectFact,
     /// The boundary that last changed it.
@@ -38,7 +40,7 @@ impl Defect {
     }
 
     fn identity(&self) -> (DefectKind, Option<&str>) {
-        (self.fact.kind(), self.reference.as_deref())
+        (self.fact.kind(), self.reference.as_ref().map(HeldText::as_str))
     }
 }
 
@@ -107,6 +109,13 @@ impl WithDefects {
     pub(crate) fn remove(&mut self, newest: EventTime, order: OrderKey) -> bool {
         let place = self.0.binary_search(&(newest, order));
         place.is_ok_and(|place| self.0.remove(place) == (newest, order))
+    }
+
+    /// Adds the end of the list, where most changes are, to what is to be fetched.
+    pub(crate) fn place(&self, places: &mut Places) {
+        if let Some(last) = self.0.last() {
+            places.add(last);
+        }
     }
 
     /// Keeps the orders for which `keep` holds.
@@ -182,6 +191,11 @@ impl Defects {
         self.sets.find(self.hash(seller, order), |set| set.order == order && set.seller == seller)
     }
 
+    /// Reads an order's set for nothing but having it at hand soon.
+    pub(crate) fn touch(&self, seller: SellerNo, order: OrderKey) {
+        std::hint::black_box(self.get(seller, order).is_some());
+    }
+
     /// Merges an event (I-8). `known` tells whether the order is in the index.
     pub(crate) fn merge(
         &mut self,
@@ -193,7 +207,7 @@ impl Defects {
         let (seller, order) = (statement.seller, statement.order);
         let hash = self.hash(seller, order);
         let fresh = || Defect {
-            reference: statement.reference.map(Box::from),
+            reference: statement.reference.map(HeldText::from),
             event_time: statement.event_time,
             fact: statement.fact,
             changed_at: boundary,

@@ -440,7 +440,7 @@ fn push_order(
         let counting = book.policy.counts_defect(&defect.fact);
         shown.push(DefectLook {
             order_id: book.order_text(key),
-            reference: defect.reference.clone(),
+            reference: defect.reference.as_ref().map(|text| text.as_str().into()),
             purchase_day: Day::of(order.purchase_time.ms(), &book.policy.time_zone),
             channel: order.stated.channel,
             counting: if is_counted { counting } else { Counting::No },

@@ -12,6 +12,7 @@
 //! (who is close to an alert), [`look`] (what readers see).
 
 pub(crate) mod accounts;
+mod ahead;
 pub(crate) mod alerts;
 pub(crate) mod book;
 pub mod boundary;
@@ -20,8 +21,10 @@ pub(crate) mod defects;
 pub mod effects;
 mod evaluate;
 pub mod event;
+pub(crate) mod held_text;
 pub mod ids;
 pub mod look;
+mod names;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;
@@ -30,5 +33,6 @@ pub mod shard;
 mod tell;
 #[cfg(test)]
 mod tests;
+pub(crate) mod texts;
 pub mod time;
 pub mod window;

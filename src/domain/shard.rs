@@ -14,12 +14,14 @@
 //! Absent on purpose: clock, IO, Kafka, logging. The same records and decisions give the same
 //! effects, on every machine, whatever the hash seed.
 
+use super::ahead::LookAhead;
 use super::alerts::status::StatusSlots;
 use super::book::Book;
-use super::boundary::{Inbox, Position, Waiting};
+use super::boundary::{Inbox, Position, SellerNo, Waiting};
 use super::effects::{Digest, Effects};
 use super::event::{DeadReason, Event, Outcome, Topic};
 use super::ids::{NextOffset, Offset, ShardNo};
+use super::names::Sought;
 use super::policy::Policy;
 use super::time::{Boundary, BoundaryLength, Day, RecordTime};
 
@@ -116,7 +118,24 @@ pub struct Shard {
     pub(crate) digest: Digest,
     pub(crate) digest_buffer: Vec<u8>,
     pub(crate) moved: super::look::Moved,
+    ahead: LookAhead,
+    unnamed: Vec<Unnamed>,
 }
+
+/// A record that waits and whose seller's number is not known yet: none is taken out before it is.
+#[derive(Clone, Debug)]
+struct Unnamed {
+    topic: Topic,
+    /// Its place among those that wait.
+    place: usize,
+    sought: Sought,
+}
+
+/// How many sellers are looked up together.
+const NAMED_TOGETHER: usize = 32;
+
+/// Stands in for a seller's number for that long.
+const UNKNOWN: SellerNo = SellerNo(u32::MAX);
 
 impl Shard {
     /// A shard that knows nothing.
@@ -152,6 +171,8 @@ impl Shard {
             digest: Digest::default(),
             digest_buffer: Vec::new(),
             moved: super::look::Moved::default(),
+            ahead: LookAhead::default(),
+            unnamed: Vec::new(),
         }
     }
 
@@ -167,14 +188,30 @@ impl Shard {
         event: &Event<'_>,
     ) -> Result<(), LimitReached> {
         let accounts = &mut self.book.accounts;
-        let waiting = match event {
+        let texts = self.inbox.texts_mut(topic);
+        let (seller, waiting) = match event {
             Event::Order(order) => {
                 let marketplace = accounts.marketplace(order.marketplace);
-                Waiting::order(accounts.seller(order.seller), marketplace, order)
+                (order.seller, Waiting::order(UNKNOWN, marketplace, order, texts))
             }
-            Event::Defect(defect) => Waiting::defect(accounts.seller(defect.seller), defect),
+            Event::Defect(defect) => (defect.seller, Waiting::defect(UNKNOWN, defect, texts)),
         };
-        self.push(topic, offset, Some(time), waiting)
+        let place = self.inbox.placed_of(topic);
+        self.unnamed.push(Unnamed { topic, place, sought: accounts.seek_seller(seller) });
+        self.push(topic, offset, Some(time), waiting)?;
+        if self.unnamed.len() == NAMED_TOGETHER {
+            self.name_sellers();
+        }
+        Ok(())
+    }
+
+    /// Gives the records that came lately the numbers of their sellers, all together: the lookups
+    /// of many overlap.
+    fn name_sellers(&mut self) {
+        for Unnamed { topic, place, sought } in self.unnamed.drain(..) {
+            let seller = self.book.accounts.seller(&sought);
+            self.inbox.set_seller(topic, place, seller);
+        }
     }
 
     /// Takes in a record that became a dead letter.
@@ -281,6 +318,7 @@ impl Shard {
     /// If an invariant is broken, among others if the boundary is not after the closed ones (I-18).
     pub fn close(&mut self, boundary: Boundary, effects: &mut Effects) -> Result<(), LimitReached> {
         assert!(self.closed.is_none_or(|closed| closed < boundary), "I-18: boundaries ascend");
+        self.name_sellers();
         let instant = boundary.ms(self.length);
         let day = Day::of(instant - 1, &self.book.policy.time_zone);
         let as_of = self.book.as_of.map_or(day, |as_of| as_of.max(day));
@@ -294,6 +332,8 @@ impl Shard {
         let evaluated = self.evaluate(boundary, effects);
         self.extend_digest(boundary, merged, &evaluated, &effects.alerts[alerts_before..]);
         self.note_moved(&evaluated);
+        // The memory serves the next boundary.
+        self.book.touched = evaluated;
         self.forget_empty_accounts(effects);
         effects.closed += 1;
         Ok(())
@@ -315,39 +355,37 @@ impl Shard {
         Ok(())
     }
 
-    /// Merges the four segments of a boundary, batch by batch; returns the number of records.
+    /// Merges the four segments of a boundary; returns the number of records.
     fn merge(&mut self, boundary: Boundary, effects: &mut Effects) -> usize {
-        let mut merged = 0;
+        let records = Topic::ALL.map(|topic| self.inbox.open_segment(topic, boundary));
+        let mut left = records;
         for topic in Topic::ALL {
-            let mut left = self.inbox.open_segment(topic, boundary);
-            merged += left;
-            while left > 0 {
-                let batch = left.min(Book::batch());
-                if batch > 1 {
-                    self.book.look_ahead(self.inbox.peek(topic, batch));
-                }
-                for _ in 0..batch {
-                    // I-20: one record, one outcome.
-                    let outcome = match self.inbox.pop(topic) {
-                        Waiting::Order(order) => self.book.merge_order(&order),
-                        Waiting::Defect(defect) => self.book.merge_defect(&defect),
-                        Waiting::Tombstone => Outcome::Tombstone,
-                        Waiting::Dead(offset, reason) => {
-                            effects.outcomes.count_dead(topic, reason);
-                            effects.dead.push(super::effects::DeadLetter { topic, offset, reason });
-                            continue;
-                        }
-                    };
-                    effects.outcomes.count(topic, outcome);
-                }
-                left -= batch;
+            while left[topic.index()] > 0 {
+                self.ahead.step(topic, &self.inbox, &self.book, left);
+                left[topic.index()] -= 1;
+                // I-20: one record, one outcome.
+                let record = self.inbox.pop(topic);
+                let texts = self.inbox.texts(topic);
+                let outcome = match record {
+                    Waiting::Order(order) => self.book.merge_order(&order, texts),
+                    Waiting::Defect(defect) => self.book.merge_defect(&defect, texts),
+                    Waiting::Tombstone => Outcome::Tombstone,
+                    Waiting::Dead(offset, reason) => {
+                        effects.outcomes.count_dead(topic, reason);
+                        effects.dead.push(super::effects::DeadLetter { topic, offset, reason });
+                        continue;
+                    }
+                };
+                effects.outcomes.count(topic, outcome);
             }
         }
-        merged
+        records.iter().sum()
     }
 
     /// Forgets what waits, as a restart does: reading goes on at the closed positions.
     pub fn rewind(&mut self) {
+        self.ahead = LookAhead::default();
+        self.unnamed.clear();
         self.inbox.rewind();
     }
 

@@ -1,6 +1,5 @@
 //! What a shard tells of itself: sizes, bands, totals. Reads only.
 
-use super::boundary::Waiting;
 use super::effects::{Counts, Total};
 use super::event::Topic;
 use super::policy::{Scope, View};
@@ -37,11 +36,10 @@ impl Shard {
     #[must_use]
     pub fn bytes(&self) -> (usize, usize) {
         let index = self.book.orders.bytes();
-        let pending = self.inbox.waiting_records() * size_of::<Waiting>();
         let rest = self.book.accounts.bytes()
             + self.book.defects.bytes()
             + self.book.odd_ids.bytes()
-            + pending;
+            + self.inbox.bytes();
         (index, index + rest)
     }
 

@@ -20,6 +20,7 @@ use super::boundary::{MarketplaceNo, SellerNo};
 use super::defects::WithDefects;
 use super::effects::{Counts, minus, plus};
 use super::event::Channel;
+use super::orders::prefetch::Places;
 use super::policy::{Policy, Scope, View};
 use super::time::{Boundary, Day};
 
@@ -271,15 +272,11 @@ impl Account {
         }
     }
 
-    /// Reads from the lines that a merge touches, for [`super::book::Book::look_ahead`].
-    pub(crate) fn touch_lines(&self) -> u64 {
-        let [[first, _], [_, last]] = &self.totals;
-        u64::from(self.held ^ first.orders ^ last.by_kind[2])
-    }
-
-    /// Reads a day's bucket, as [`Account::touch_lines`] does.
-    pub(crate) fn touch_day(&self, place: usize) -> u64 {
-        self.buckets.orders.get(place * 2).copied().map_or(0, u64::from)
+    /// Adds a day's bucket to what is to be fetched.
+    pub(crate) fn place_of_day(&self, day: usize, places: &mut Places) {
+        if let Some(bucket) = self.buckets.orders.get(day * 2) {
+            places.add(bucket);
+        }
     }
 
     /// The totals of a view and scope.
@@ -403,6 +400,13 @@ pub(crate) struct Calendar<'a> {
 }
 
 impl Calendar<'_> {
+    /// The places of the days that a slide to the next day looks at: what leaves and what enters
+    /// each view. The day that expires is the first of one of them.
+    pub(crate) fn days_of_slide(&self) -> [usize; 4] {
+        let [live, official] = View::ALL.map(|view| self.policy.view_days(view, self.as_of));
+        [live.0, live.1.plus(1), official.0, official.1.plus(1)].map(|day| self.shape.place(day))
+    }
+
     /// Whether a day is in a view.
     pub(crate) fn is_in_view(&self, day: Day, view: View) -> bool {
         let (first, last) = self.policy.view_days(view, self.as_of);

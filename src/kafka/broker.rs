@@ -20,7 +20,7 @@ use crate::pipeline::ports::{
 
 use super::client::Witness;
 use super::consumer::Reader;
-use super::ends::EndsQuestion;
+use super::ends::EndsQuestions;
 use super::ffi::Wake;
 use super::group::{Member, partition_of};
 use super::producer::Sink;
@@ -46,7 +46,7 @@ const _: fn() = || {
 /// The clients that read; `None` in the broker once it is closed.
 struct Live {
     // The order of these fields is the order in which they are dropped.
-    ends: EndsQuestion,
+    ends: EndsQuestions,
     progress: ProgressReader,
     reader: Reader<InputPartition>,
     member: Member,
@@ -83,7 +83,7 @@ impl KafkaBroker {
         let settings = config.reader(facts.partitions.saturating_mul(topics))?;
         let reader = Reader::new(&settings, witness, &wake)?;
         let native = reader.consumer().client().native_client();
-        let ends = EndsQuestion::new(native, &config.topics, &wake);
+        let ends = EndsQuestions::new(native, &config.topics, &wake);
         let progress = ProgressReader::new(config, &wake);
         let member = Member::join(config, &wake)?;
         info!(identity = config.identity(), group = config.group, "joining the group");
@@ -92,8 +92,12 @@ impl KafkaBroker {
     }
 
     fn live(&mut self) -> Result<&mut Live, SourceError> {
-        self.live.as_mut().ok_or_else(|| SourceError::Fatal("the broker is closed".to_owned()))
+        self.live.as_mut().ok_or_else(closed)
     }
+}
+
+fn closed() -> SourceError {
+    SourceError::Fatal("the broker is closed".to_owned())
 }
 
 impl Live {
@@ -119,13 +123,13 @@ impl Live {
 
 impl Broker for KafkaBroker {
     fn poll_group(&mut self, events: &mut Vec<GroupEvent>) -> Result<(), SourceError> {
-        let (config, wake) = (self.config.clone(), Arc::clone(&self.wake));
-        let live = self.live()?;
+        let Self { live, config, wake, .. } = self;
+        let live = live.as_mut().ok_or_else(closed)?;
         let seen = events.len();
         let mut outcome = live.member.poll(events);
         if live.member.fenced_itself() {
             warn!("the group's session timed out while no broker answered: joining anew");
-            live.member = Member::join(&config, &wake)?;
+            live.member = Member::join(config, wake)?;
             events.push(GroupEvent::Revoked { lost: true });
             outcome = Ok(());
         }
@@ -174,15 +178,15 @@ impl Broker for KafkaBroker {
         self.live.as_ref()?.reader.known_end(partition)
     }
 
-    fn ask_ends(&mut self, partitions: &[InputPartition]) {
+    fn ask_ends(&mut self, shard: ShardNo, partitions: &[InputPartition]) {
         if let Some(live) = &mut self.live {
-            live.ends.ask(live.reader.consumer().client().native_client(), partitions);
+            live.ends.ask(live.reader.consumer().client().native_client(), shard, partitions);
         }
     }
 
     fn take_ends(&mut self, answers: &mut Vec<(InputPartition, Ends)>) {
         if let Some(live) = &mut self.live {
-            live.ends.take(answers);
+            live.ends.take(live.reader.consumer().client().native_client(), answers);
         }
     }
 
@@ -219,6 +223,10 @@ impl Broker for KafkaBroker {
             return Err(gone);
         }
         self.sink.reconnect()
+    }
+
+    fn has_lost_an_end(&mut self) -> bool {
+        self.sink.has_lost_an_end()
     }
 
     fn clock_skew_ms(&self) -> Option<i64> {

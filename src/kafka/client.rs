@@ -68,6 +68,7 @@ struct Seen {
     lines: BTreeMap<String, Window>,
     last_error: Option<String>,
     refused: Option<String>,
+    troubles: u64,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,11 @@ impl Witness {
     /// The refusal (authentication or authorisation) that was seen since the last call, if any.
     pub(super) fn take_refusal(&self) -> Option<SourceError> {
         self.seen().refused.take().map(SourceError::Refused)
+    }
+
+    /// How many errors belonged to no call so far: a broker that went away is one, or several.
+    pub(super) fn troubles(&self) -> u64 {
+        self.seen().troubles
     }
 
     /// Explains a call that ran out of time with what was seen meanwhile.
@@ -124,6 +130,7 @@ impl Witness {
         let refusal =
             code.is_some_and(|code| matches!(source_error(code, "", ""), SourceError::Refused(_)));
         let mut seen = self.seen();
+        seen.troubles += 1;
         if refusal {
             seen.refused.get_or_insert_with(|| text.clone());
         }
@@ -138,7 +145,9 @@ impl Witness {
         // The name of librdkafka's thread comes first.
         let reason = line.split_once("]: ").map_or(line, |(_, reason)| reason);
         let text = self.without_secrets(reason);
-        self.seen().last_error = Some(text);
+        let mut seen = self.seen();
+        seen.troubles += 1;
+        seen.last_error = Some(text);
     }
 
     /// Says how many lines to admit to before this one; `None` if this one is too many.

@@ -107,7 +107,7 @@ fn input_settings(layout: TopicLayout) -> Vec<(&'static str, String)> {
 
 fn output_settings(topic: OutTopic) -> Vec<(&'static str, String)> {
     let year = (365 * DAY_MS).to_string();
-    let settings: &[(&str, &str)] = match topic {
+    let settings: &[(&'static str, &str)] = match topic {
         OutTopic::Alerts => &[
             ("cleanup.policy", "delete"),
             ("retention.ms", &year),
@@ -130,21 +130,7 @@ fn output_settings(topic: OutTopic) -> Vec<(&'static str, String)> {
             ("message.timestamp.type", "LogAppendTime"),
         ],
     };
-    settings.iter().map(|(name, value)| (static_name(name), (*value).to_owned())).collect()
-}
-
-/// The setting's name as the constant that it is.
-fn static_name(name: &str) -> &'static str {
-    const NAMES: [&str; 7] = [
-        "cleanup.policy",
-        "retention.ms",
-        "retention.bytes",
-        "message.timestamp.type",
-        "message.timestamp.after.max.ms",
-        "max.message.bytes",
-        "min.insync.replicas",
-    ];
-    NAMES.into_iter().find(|one| *one == name).expect("NAMES lists every setting used here")
+    settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
 fn create(

@@ -4,7 +4,12 @@
 //! none: what the client remembers looks the same then. So each question goes to the leaders, once
 //! for the last stable offset and once for the high watermark, and is answered only when both came.
 //! Both were stated after the question, so if both equal our position nothing was beyond it at the
-//! later of the two moments, whichever that is. A newer question voids the answers to the older.
+//! later of the two moments, whichever that is.
+//!
+//! There is one question for each shard: librdkafka answers a question about many partitions only
+//! when it has found all their leaders, so one leader that is away would keep the answers of all
+//! others back. What failed is asked again by itself; a newer question about a shard voids the
+//! answers to its older one.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -16,23 +21,35 @@ use tracing::debug;
 
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
-use crate::pipeline::ports::{Ends, InputPartition};
+use crate::pipeline::ports::{Ends, InputPartition, TopicNames};
 
+use super::client::Deadline;
 use super::ffi::{End, OffsetsAnswer, Queue, Wake, ask_offsets};
 use super::group::partition_of;
-use super::settings::TopicNames;
 
-/// After this a leader's answer is given up; the pipeline asks again.
+/// After this a leader's answer is given up and asked for again.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The open question. Dropped before the client that it asks through.
+/// The pause before a failed question is asked again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The open questions. Dropped before the client that they are asked through.
 #[derive(Debug)]
-pub(super) struct EndsQuestion {
+pub(super) struct EndsQuestions {
     answers: Queue,
     names: [CString; 4],
-    /// The open question's number; its two halves are tagged `2 * number` and the next.
+    /// The number of the last question; its two halves are tagged `2 * number` and the next.
+    number: usize,
+    open: BTreeMap<ShardNo, Question>,
+}
+
+/// The open question about a shard.
+#[derive(Debug)]
+struct Question {
     number: usize,
     halves: BTreeMap<InputPartition, Halves>,
+    /// Set when it failed: when it is asked again.
+    again: Option<Deadline>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +58,7 @@ struct Halves {
     high: Option<NextOffset>,
 }
 
-impl EndsQuestion {
+impl EndsQuestions {
     /// Prepares to ask through a client.
     pub(super) fn new(client: &NativeClient, topics: &TopicNames, wake: &Arc<Wake>) -> Self {
         let answers = Queue::new(client);
@@ -49,47 +66,73 @@ impl EndsQuestion {
         let names = Topic::ALL.map(|topic| {
             CString::new(topics.input(topic)).expect("the topics were found under these names")
         });
-        Self { answers, names, number: 0, halves: BTreeMap::new() }
+        Self { answers, names, number: 0, open: BTreeMap::new() }
     }
 
-    /// Asks; what was asked before is void.
-    pub(super) fn ask(&mut self, client: &NativeClient, partitions: &[InputPartition]) {
-        self.number += 1;
-        self.halves = partitions.iter().map(|partition| (*partition, Halves::default())).collect();
-        if self.halves.is_empty() {
+    /// Asks about partitions of a shard; what was asked about it before is void.
+    pub(super) fn ask(
+        &mut self,
+        client: &NativeClient,
+        shard: ShardNo,
+        partitions: &[InputPartition],
+    ) {
+        if partitions.is_empty() {
+            self.open.remove(&shard);
             return;
         }
-        let list: Vec<(&CStr, i32)> = self
-            .halves
-            .keys()
+        self.number += 1;
+        let list: Vec<(&CStr, i32)> = partitions
+            .iter()
             .map(|asked| (self.names[asked.topic.index()].as_c_str(), partition_of(asked.shard)))
             .collect();
-        let tag = 2 * self.number;
+        let (number, tag) = (self.number, 2 * self.number);
         ask_offsets(client, &self.answers, &list, End::Stable, tag, ANSWER);
         ask_offsets(client, &self.answers, &list, End::High, tag + 1, ANSWER);
+        let halves = partitions.iter().map(|asked| (*asked, Halves::default())).collect();
+        self.open.insert(shard, Question { number, halves, again: None });
     }
 
-    /// Takes the answers that have arrived, each once.
-    pub(super) fn take(&mut self, answers: &mut Vec<(InputPartition, Ends)>) {
+    /// Takes the answers that have arrived, each once, and asks again what failed.
+    pub(super) fn take(
+        &mut self,
+        client: &NativeClient,
+        answers: &mut Vec<(InputPartition, Ends)>,
+    ) {
         while self.answers.len() > 0 {
             let Some(answer) = self.answers.take_offsets(Duration::ZERO) else { continue };
             self.note(answer);
         }
-        self.halves.retain(|partition, halves| {
-            let (Some(stable), Some(high)) = (halves.stable, halves.high) else { return true };
-            answers.push((*partition, Ends { stable, high }));
-            false
+        self.open.retain(|_, question| {
+            let ends = |(partition, halves): (&InputPartition, &Halves)| {
+                let (stable, high) = (halves.stable?, halves.high?);
+                Some((*partition, Ends { stable, high }))
+            };
+            let all: Option<Vec<_>> = question.halves.iter().map(ends).collect();
+            let is_open = all.is_none();
+            answers.extend(all.into_iter().flatten());
+            is_open
         });
+        let is_due = |question: &Question| question.again.is_some_and(Deadline::is_over);
+        let due: Vec<(ShardNo, Vec<InputPartition>)> = self
+            .open
+            .iter()
+            .filter(|(_, question)| is_due(question))
+            .map(|(shard, question)| (*shard, question.halves.keys().copied().collect()))
+            .collect();
+        for (shard, partitions) in due {
+            self.ask(client, shard, &partitions);
+        }
     }
 
     fn note(&mut self, answer: OffsetsAnswer) {
-        if answer.tag / 2 != self.number {
-            return;
-        }
+        let number = answer.tag / 2;
+        let question = self.open.values_mut().find(|question| question.number == number);
+        let Some(question) = question else { return };
         let offsets = match answer.offsets {
             Ok(offsets) => offsets,
             Err(error) => {
                 debug!(%error, "no leader stated its ends");
+                question.again = Some(Deadline::after(PAUSE));
                 return;
             }
         };
@@ -99,13 +142,16 @@ impl EndsQuestion {
                 .find(|topic| self.names[topic.index()].to_bytes() == name.as_bytes());
             let (Some(topic), Ok(number)) = (topic, u32::try_from(partition)) else { continue };
             let asked = InputPartition { topic, shard: ShardNo::new(number) };
-            let Some(halves) = self.halves.get_mut(&asked) else { continue };
+            let Some(halves) = question.halves.get_mut(&asked) else { continue };
             match offset {
                 Ok(offset) if answer.tag.is_multiple_of(2) => {
                     halves.stable = Some(NextOffset::stated(offset));
                 }
                 Ok(offset) => halves.high = Some(NextOffset::stated(offset)),
-                Err(code) => debug!(topic = name, partition, ?code, "no end was stated"),
+                Err(code) => {
+                    debug!(topic = name, partition, ?code, "no end was stated");
+                    question.again = Some(Deadline::after(PAUSE));
+                }
             }
         }
     }

@@ -16,14 +16,14 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
-use crate::pipeline::ports::SourceError;
+use crate::pipeline::ports::{SourceError, TopicNames};
 
 use super::client::{Deadline, Witness};
 use super::consumer::Reader;
 use super::failure::wrapper_error;
 use super::ffi::Wake;
 use super::group::partition_of;
-use super::settings::{KafkaConfig, TopicNames};
+use super::settings::KafkaConfig;
 
 /// Records that may wait to be sent; more make the caller wait.
 const QUEUE_RECORDS: &str = "100000";

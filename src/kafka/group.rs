@@ -25,13 +25,13 @@ use tracing::warn;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::pipeline::ports::{
-    CommittedShard, GroupEvent, InputPartition, ShardOffsets, SourceError,
+    CommittedShard, GroupEvent, InputPartition, ShardOffsets, SourceError, TopicNames,
 };
 
 use super::client::Witness;
 use super::failure::{source_error, wrapper_error};
 use super::ffi::{self, GroupMetadata, Listed, Queue, Wake};
-use super::settings::{KafkaConfig, TopicNames};
+use super::settings::KafkaConfig;
 
 /// How many events of the client are served in one call.
 const EVENTS: u32 = 16;

@@ -21,6 +21,7 @@
 //! high watermark that was stated after the abort: no transaction from before is open any more,
 //! whoever's it was. If one is, the worker must not start: readers of our outputs stand still.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -31,20 +32,25 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use crate::pipeline::ports::{OutTopic, SourceError};
+use crate::pipeline::ports::{OutTopic, SourceError, TopicNames};
 
 use super::client::{Deadline, Witness};
+use super::deliveries::{Deliveries, SinkContext};
 use super::failure::{client_error, source_error, wrapper_error};
-use super::ffi::{self, End, GroupMetadata, Queue};
-use super::producer::{Deliveries, SinkContext, wall_ms};
-use super::settings::{KafkaConfig, TopicNames};
+use super::ffi::{self, End, GroupMetadata, OffsetsAnswer, Queue};
+use super::producer::wall_ms;
+use super::settings::KafkaConfig;
 use super::topics::TopicFacts;
+use super::trace::Place;
 
 /// How long one step of a start may take. A predecessor's open transaction takes half a second.
 const STEP: Duration = Duration::from_secs(10);
 
 /// How long one call waits for the partitions to settle.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// After so long a producer that still waits for the partitions is replaced.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long one question about leaders may take.
 const LEADERS: Duration = Duration::from_secs(1);
@@ -55,9 +61,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The key of the sacrificial records.
 const KEY: &str = "odrwatch.sacrifice";
 
-/// A partition of an output topic: its topic's place in [`OutTopic::ALL`], and its number.
-type Place = (usize, i32);
-
 /// A producer whose predecessor is fenced.
 pub(super) struct Producer {
     // The order of these fields is the order in which they are dropped.
@@ -66,7 +69,11 @@ pub(super) struct Producer {
     names: [CString; 4],
     /// The partitions whose last stable offset has not yet reached this high watermark.
     waiting: BTreeMap<Place, i64>,
-    tag: usize,
+    /// The troubles of the client when it began.
+    troubles: u64,
+    /// Until when to wait for the partitions.
+    patience: Deadline,
+    tag: Cell<usize>,
 }
 
 /// A producer that may not be used yet.
@@ -108,7 +115,10 @@ impl Producer {
             CString::new(config.topics.output(topic)).expect("it was found under this name")
         });
         let answers = Queue::new(client.client().native_client());
-        let mut producer = Self { answers, client, names, waiting: BTreeMap::new(), tag: 0 };
+        let (waiting, tag) = (BTreeMap::new(), Cell::new(0));
+        let patience = Deadline::after(PATIENCE);
+        let mut producer = Self { answers, client, names, waiting, troubles: 0, patience, tag };
+        producer.troubles = producer.troubles();
         producer.fence(config).map_err(|error| producer.context().witness.explain(error))?;
         producer
             .sacrifice(config, facts)
@@ -127,6 +137,12 @@ impl Producer {
         self.waiting.is_empty()
     }
 
+    /// Whether it is better to begin anew than to wait on: its own abort's markers may be lost, and
+    /// a client may look for leaders where none are any more. To begin anew harms nobody.
+    pub(super) fn is_stale(&self) -> bool {
+        self.troubles() != self.troubles || self.patience.is_over()
+    }
+
     /// The wrapper's producer.
     pub(super) fn client(&self) -> &ThreadedProducer<SinkContext> {
         &self.client
@@ -140,6 +156,11 @@ impl Producer {
     /// Does something with what the delivery reports told.
     pub(super) fn deliveries<R>(&self, with: impl FnOnce(&mut Deliveries) -> R) -> R {
         with(&mut self.context().deliveries.lock().expect("no holder of this lock panics"))
+    }
+
+    /// How many troubles with brokers the client has told of so far.
+    pub(super) fn troubles(&self) -> u64 {
+        self.context().witness.troubles()
     }
 
     fn context(&self) -> &SinkContext {
@@ -176,6 +197,11 @@ impl Producer {
             return Err(SourceError::NotReady(format!("{what} was not delivered in time")));
         }
         if let Some((topic, code)) = self.deliveries(|deliveries| deliveries.failed()) {
+            if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
+                // The transaction failed as a whole and took its records along: its next call
+                // tells why, such as a topic that may not be written.
+                self.sacrifice_offsets(&config.topics, &config.group, deadline)?;
+            }
             let name = config.topics.output(topic);
             return Err(source_error(code, what, &format!("a record to {name}: {code}")));
         }
@@ -190,8 +216,7 @@ impl Producer {
         deadline: Deadline,
     ) -> Result<(), SourceError> {
         let what = "the sacrificial transaction's offsets";
-        let group = CString::new(group)
-            .map_err(|_| SourceError::Stop(format!("the group name {group:?} has a zero byte")))?;
+        let group = group_name(group)?;
         let mut offsets = TopicPartitionList::with_capacity(1);
         offsets
             .add_partition_offset(&topics.progress, 0, Offset::Offset(0))
@@ -216,12 +241,12 @@ impl Producer {
 
     fn settle(&mut self, deadline: Deadline) -> Result<(), SourceError> {
         if self.waiting.values().any(|high| *high == i64::MAX) {
-            for (place, high) in self.ask(End::High, deadline)? {
+            for (place, high) in self.ask_waiting(End::High, deadline)? {
                 self.waiting.insert(place, high);
             }
         }
         loop {
-            for (place, stable) in self.ask(End::Stable, deadline)? {
+            for (place, stable) in self.ask_waiting(End::Stable, deadline)? {
                 if self.waiting.get(&place).is_some_and(|high| stable >= *high) {
                     self.waiting.remove(&place);
                 }
@@ -250,26 +275,63 @@ impl Producer {
     }
 
     /// Asks for an end of each partition that is waited for.
-    fn ask(&mut self, end: End, deadline: Deadline) -> Result<Vec<(Place, i64)>, SourceError> {
-        self.tag += 1;
+    fn ask_waiting(&self, end: End, deadline: Deadline) -> Result<Vec<(Place, i64)>, SourceError> {
         let places: Vec<Place> = self.waiting.keys().copied().collect();
-        let list: Vec<(&CStr, i32)> = places
-            .iter()
-            .map(|(place, partition)| (self.names[*place].as_c_str(), *partition))
-            .collect();
+        self.ask(&places, end, deadline)
+    }
+
+    /// Asks for an end of some partitions, and waits for the answer.
+    pub(super) fn ask(
+        &self,
+        places: &[Place],
+        end: End,
+        deadline: Deadline,
+    ) -> Result<Vec<(Place, i64)>, SourceError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
         let timeout = deadline.left().max(PAUSE);
-        ffi::ask_offsets(self.native(), &self.answers, &list, end, self.tag, timeout);
+        let tag = self.pose(places, end, timeout);
         let what = "asking for the ends of the output partitions";
         let late = Deadline::after(timeout + PAUSE);
         let answer = loop {
             match self.answers.take_offsets(late.left()) {
-                Some(answer) if answer.tag == self.tag => break answer,
+                Some(answer) if answer.tag == tag => break answer,
                 None if late.is_over() => {
                     return Err(SourceError::NotReady(format!("{what} took too long")));
                 }
                 Some(_) | None => {}
             }
         };
+        self.stated(answer)
+    }
+
+    /// Asks for an end of some partitions; returns the tag of the answer to come.
+    pub(super) fn pose(&self, places: &[Place], end: End, timeout: Duration) -> usize {
+        let tag = self.tag.get() + 1;
+        self.tag.set(tag);
+        let list: Vec<(&CStr, i32)> = places
+            .iter()
+            .map(|(place, partition)| (self.names[*place].as_c_str(), *partition))
+            .collect();
+        ffi::ask_offsets(self.native(), &self.answers, &list, end, tag, timeout);
+        tag
+    }
+
+    /// The answer to a posed question if it has come; older ones are forgotten.
+    pub(super) fn answered(&self, tag: usize) -> Option<Result<Vec<(Place, i64)>, SourceError>> {
+        while self.answers.len() > 0 {
+            if let Some(answer) = self.answers.take_offsets(Duration::ZERO)
+                && answer.tag == tag
+            {
+                return Some(self.stated(answer));
+            }
+        }
+        None
+    }
+
+    fn stated(&self, answer: OffsetsAnswer) -> Result<Vec<(Place, i64)>, SourceError> {
+        let what = "asking for the ends of the output partitions";
         let offsets = answer.offsets.map_err(|error| client_error(&error, what))?;
         let found = offsets.into_iter().map(|(name, partition, offset)| {
             let place = self.names.iter().position(|one| one.to_bytes() == name.as_bytes());
@@ -292,10 +354,16 @@ impl Producer {
             })
             .collect();
         format!(
-            "an open transaction holds {} output partitions up ({}). It ends with its owner's \
-             restart or its timeout; if neither helps, see kafka-transactions.sh find-hanging",
+            "an open transaction holds {} output partitions up ({}). It ends with its timeout or \
+             with its owner's restart: start every instance of the group under its own name",
             self.waiting.len(),
             some.join(", ")
         )
     }
+}
+
+/// A group's name as librdkafka takes it.
+pub(super) fn group_name(group: &str) -> Result<CString, SourceError> {
+    CString::new(group)
+        .map_err(|_| SourceError::Stop(format!("the group name {group:?} has a zero byte")))
 }

@@ -4,7 +4,8 @@
 //!            +- group: the member; knows what is assigned, and its generation
 //!   broker --+- consumer: reads assigned partitions from exact offsets, one queue each
 //!            +- ends, progress: questions to leaders; reading of progress partitions
-//!            +- producer (heal): one transaction per batch, offsets fenced by the generation
+//!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
+//!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
 //!   topics, create, delete, replay: for the commands that have no worker
 //!   feed: the demo's synthetic records, and its view of the alerts
 //!   settings, client, failure: what is configured, what is logged, what an error means
@@ -22,24 +23,30 @@ mod client;
 mod consumer;
 mod create;
 mod delete;
+mod deliveries;
 mod ends;
 mod failure;
 mod feed;
 mod ffi;
 mod group;
 mod heal;
+mod last;
 mod producer;
 mod progress;
+mod redo;
 mod replay;
 mod settings;
 mod topics;
+mod trace;
 
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
 pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
-pub use settings::{KafkaConfig, OWNED_PROPERTIES, TopicNames, check_settings, owned_property};
+pub use settings::{
+    KafkaConfig, OWNED_PROPERTIES, PropertyProblem, check_property, check_settings, owned_property,
+};
 pub use topics::{TopicFact, TopicFacts, TopicProblem, TopicsError, check_topics};
 
 /// The version of the librdkafka that is linked in.

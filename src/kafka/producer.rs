@@ -1,7 +1,8 @@
 //! The transactional producer: one transaction per batch, and its outcome sorted by what is next.
 //!
 //! ```text
-//! begin -> send all -> flush -> (all delivered? clock? still ours?) -> offsets -> commit
+//! begin -> outputs -> flush -> progress, with its trace -> flush -> (all delivered? clock?
+//!     still ours?) -> offsets -> (the last one's end not lost?) -> commit
 //! ```
 //!
 //! Invariants: a producer that failed once is dropped, never used or retried, since librdkafka
@@ -12,38 +13,39 @@
 //!
 //! Absent on purpose: the wrapper's `flush` and `commit_transaction`, which take 100 ms each.
 
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders, Timestamp};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
+use rdkafka::message::{Header as Named, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use tracing::debug;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{debug, warn};
 
 use crate::domain::event::Topic;
+use crate::domain::ids::NextOffset;
 use crate::pipeline::ports::{
-    Batch, CommitError, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError,
+    Batch, CommitError, Header, OutRecord, OutTopic, Receipt, ShardOffsets, SourceError, TopicNames,
 };
+use crate::wire::dead_letter::size_bound;
 
-use super::client::{Deadline, Witness, monotonic};
+use super::client::{Deadline, monotonic};
+use super::deliveries::Deliveries;
 use super::failure::{Failed, commit_error};
 use super::ffi;
 use super::group::{Member, NotOurs, partition_of};
 use super::heal::{Producer, Unsettled};
-use super::settings::{KafkaConfig, TopicNames};
+use super::last::Last;
+use super::redo::redo;
+use super::settings::KafkaConfig;
 use super::topics::{TopicFact, TopicFacts};
+use super::trace::{Spans, Trace, Whole};
 
 /// How long a refused transaction's abort may take; the next producer aborts it otherwise.
 const ABORT: Duration = Duration::from_secs(2);
 
-/// What a record needs beside its key, value and headers: a batch of its own, and its lengths.
-const RECORD_OVERHEAD: usize = 61 + 36;
-
-/// What a header needs beside its name and value: their lengths.
-const HEADER_OVERHEAD: usize = 10;
+/// A transaction that took no longer met no trouble that its client would not have told.
+const SMOOTH: Duration = Duration::from_secs(1);
 
 /// What is kept free for them by who asks for the largest record: room for some ninety headers.
 const SLACK: usize = 1_024;
@@ -58,6 +60,8 @@ pub(super) fn wall_ms() -> i64 {
 /// The sink of a worker.
 pub(super) struct Sink {
     producer: Option<Producer>,
+    /// The last transaction, until its end is seen.
+    last: Option<Last>,
     config: KafkaConfig,
     facts: TopicFacts,
     /// Our clock minus the broker's, as last found.
@@ -67,24 +71,51 @@ pub(super) struct Sink {
 impl Sink {
     /// Prepares; there is no producer before [`Self::reconnect`].
     pub(super) fn new(config: &KafkaConfig, facts: &TopicFacts) -> Self {
-        Self { producer: None, config: config.clone(), facts: facts.clone(), skew_ms: None }
+        let (config, facts) = (config.clone(), facts.clone());
+        Self { producer: None, last: None, config, facts, skew_ms: None }
     }
 
-    /// Replaces the producer. `NotReady` while the output partitions do not settle: the next call
-    /// goes on waiting for them.
+    /// Replaces the producer, and completes its last transaction if a broker committed that in
+    /// part. `NotReady` while the output partitions do not settle: the next call goes on waiting
+    /// for them.
     pub(super) fn reconnect(&mut self) -> Result<(), SourceError> {
         let unsettled = match self.producer.take() {
-            Some(producer) if !producer.is_settled() => Unsettled::from(producer),
+            Some(producer) if !producer.is_settled() && !producer.is_stale() => {
+                Unsettled::from(producer)
+            }
             usable => {
                 drop(usable);
+                self.last = None;
                 Producer::start(&self.config, &self.facts)?
             }
         };
         let (producer, outcome) = unsettled.settle();
         let skew_ms = producer.deliveries(|deliveries| deliveries.skew.nearest_to_zero());
         self.skew_ms = skew_ms.or(self.skew_ms);
+        if outcome.is_err() {
+            self.producer = Some(producer);
+            return outcome;
+        }
+        // A producer that failed here is dropped: the next one looks again.
+        let written = redo(&producer, &self.config, &self.facts)?;
+        self.last = Last::of(&written, &producer, self.transaction_timeout());
         self.producer = Some(producer);
-        outcome
+        Ok(())
+    }
+
+    /// Whether a broker seems to have lost the end of the last transaction. Does not block; to be
+    /// called while nothing is uncommitted.
+    pub(super) fn has_lost_an_end(&mut self) -> bool {
+        let (Some(last), Some(producer)) = (&mut self.last, &self.producer) else { return false };
+        if last.is_seen(producer) {
+            self.last = None;
+            return false;
+        }
+        last.is_lost()
+    }
+
+    fn transaction_timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.config.transaction_timeout_ms))
     }
 
     /// Our clock minus the broker's, as the last commit or reconnect found it.
@@ -126,13 +157,13 @@ impl Sink {
         }
         let transaction = Transaction {
             producer: &producer,
-            topics: &self.config.topics,
+            config: &self.config,
+            facts: &self.facts,
             began: now,
-            deadline: Deadline::after(Duration::from_millis(u64::from(
-                self.config.transaction_timeout_ms,
-            ))),
+            deadline: Deadline::after(self.transaction_timeout()),
         };
-        let receipt = transaction.run(batch, member)?;
+        let (receipt, written) = transaction.run(batch, member, self.last.take())?;
+        self.last = Last::of(&written, &producer, self.transaction_timeout());
         self.producer = Some(producer);
         self.skew_ms = receipt.clock_skew_ms.or(self.skew_ms);
         Ok(receipt)
@@ -148,7 +179,7 @@ fn check(
 ) -> Result<(), CommitError> {
     let TopicFact { partitions, max_message_bytes, max_ahead_ms, .. } = *facts.output(record.topic);
     let name = topics.output(record.topic);
-    let bytes = wire_bytes(record);
+    let bytes = size_bound(record.key.as_deref(), record.value.as_deref(), &record.headers);
     if bytes > max_message_bytes {
         return Err(CommitError::Impossible(format!(
             "a record of {bytes} bytes can never be written to {name}, whose max.message.bytes is \
@@ -174,15 +205,6 @@ fn check(
     Ok(())
 }
 
-/// An upper bound of what a record takes in a broker's log, uncompressed.
-fn wire_bytes(record: &OutRecord) -> usize {
-    let of = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    let header =
-        |(name, value): &(String, Option<Vec<u8>>)| name.len() + of(value) + HEADER_OVERHEAD;
-    let headers: usize = record.headers.iter().map(header).sum();
-    RECORD_OVERHEAD + of(&record.key) + of(&record.value) + headers
-}
-
 /// Offsets may not be sent: because a newer instance took our place for good, or for now.
 fn not_ours(stage: &'static str, error: &NotOurs, member: &Member) -> CommitError {
     match member.is_gone() {
@@ -198,7 +220,8 @@ fn restart(stage: &'static str, cause: &str) -> CommitError {
 /// One transaction on its way.
 struct Transaction<'a> {
     producer: &'a Producer,
-    topics: &'a TopicNames,
+    config: &'a KafkaConfig,
+    facts: &'a TopicFacts,
     /// The clock on the wall when it began, in ms.
     began: i64,
     /// After this its coordinator may abort it.
@@ -206,21 +229,35 @@ struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    fn run(&self, batch: &Batch, member: &Member) -> Result<Receipt, CommitError> {
+    /// Runs it; `last` is the one before if its end was not seen yet. Returns what it wrote, too.
+    fn run(
+        &self,
+        batch: &Batch,
+        member: &Member,
+        last: Option<Last>,
+    ) -> Result<(Receipt, Spans), CommitError> {
         let client = self.producer.native();
         let started = monotonic();
+        let troubles = self.producer.troubles();
         self.producer
             .client()
             .begin_transaction()
             .map_err(|error| self.wrapper_failed("begin", &error))?;
         self.producer.deliveries(|deliveries| *deliveries = Deliveries::since(self.began));
-        for record in &batch.records {
-            self.send(record)?;
+        let is_progress = |record: &&OutRecord| record.topic == OutTopic::Progress;
+        for record in batch.records.iter().filter(|record| !is_progress(record)) {
+            self.send(record, None)?;
         }
-        if !ffi::flush(client, self.deadline.left()) {
-            return Err(restart("flush", "the records were not delivered in time"));
+        self.flush()?;
+        let outputs = self.producer.deliveries(|deliveries| deliveries.outputs.clone());
+        let shards = batch.offsets.iter().map(|of_shard| partition_of(of_shard.shard)).collect();
+        let mut whole = Some(Whole { shards, outputs });
+        for record in batch.records.iter().filter(is_progress) {
+            let trace = self.trace(record, &batch.offsets, &mut whole);
+            self.send(record, trace.as_ref())?;
         }
-        let receipt = self.delivered()?;
+        self.flush()?;
+        let (receipt, written) = self.delivered()?;
         if let (Some(limit), Some(skew_ms)) = (batch.max_clock_skew_ms, receipt.clock_skew_ms)
             && skew_ms.saturating_abs() > limit
         {
@@ -228,13 +265,58 @@ impl Transaction<'_> {
             return Err(CommitError::ClockSkew { skew_ms });
         }
         self.send_offsets(&batch.offsets, member)?;
+        let is_smooth =
+            self.producer.troubles() == troubles && monotonic().duration_since(started) < SMOOTH;
+        if let Some(last) = last
+            && !last.lets_pass(self.producer, is_smooth)
+        {
+            // What it left open would be committed with this one, or aborted.
+            return Err(restart("commit", "the end of the last transaction was lost"));
+        }
         ffi::commit(client, self.deadline.left())
             .map_err(|error| self.failed("commit", error.code, &error.text))?;
-        Ok(Receipt { took: monotonic().duration_since(started), ..receipt })
+        let took = monotonic().duration_since(started);
+        Ok((Receipt { took, ..receipt }, written))
     }
 
-    fn send(&self, record: &OutRecord) -> Result<(), CommitError> {
-        let mut next = Some(base_record(record, self.topics.output(record.topic)));
+    fn flush(&self) -> Result<(), CommitError> {
+        if ffi::flush(self.producer.native(), self.deadline.left()) {
+            return Ok(());
+        }
+        Err(restart("flush", "the records were not delivered in time"))
+    }
+
+    /// What a progress record's header tells; the first one of a transaction tells of the whole.
+    /// `None` for a record that belongs to no offsets, or that would become too large by it.
+    fn trace(
+        &self,
+        record: &OutRecord,
+        offsets: &[ShardOffsets],
+        whole: &mut Option<Whole>,
+    ) -> Option<Header> {
+        let of_shard = offsets.iter().find(|of_shard| Some(of_shard.shard) == record.partition)?;
+        let trace = Trace {
+            id: self.config.identity(),
+            began: self.began,
+            number: of_shard.progress,
+            next: of_shard.next.map(NextOffset::get),
+            whole: whole.take(),
+        };
+        let header = trace.header();
+        let mut headers = record.headers.clone();
+        headers.push(header.clone());
+        let bytes = size_bound(record.key.as_deref(), record.value.as_deref(), &headers);
+        let limit = self.facts.output(record.topic).max_message_bytes;
+        if bytes > limit {
+            warn!(bytes, limit, "a transaction's trace is too large for the progress topic");
+            return None;
+        }
+        Some(header)
+    }
+
+    fn send(&self, record: &OutRecord, more: Option<&Header>) -> Result<(), CommitError> {
+        let topic = self.config.topics.output(record.topic);
+        let mut next = Some(base_record(record, topic, more));
         while let Some(message) = next.take() {
             match self.producer.client().send(message) {
                 Ok(()) => {}
@@ -251,16 +333,19 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Whether all records were delivered, and what their reports told of the broker's clock.
-    fn delivered(&self) -> Result<Receipt, CommitError> {
+    /// Whether all records were delivered, what their reports told of the broker's clock, and where
+    /// they are.
+    fn delivered(&self) -> Result<(Receipt, Spans), CommitError> {
         let deliveries = self.producer.deliveries(std::mem::take);
-        match deliveries.failed {
-            None => Ok(Receipt {
-                clock_skew_ms: deliveries.skew.nearest_to_zero(),
-                took: Duration::ZERO,
-            }),
+        match deliveries.failed() {
+            None => {
+                let clock_skew_ms = deliveries.skew.nearest_to_zero();
+                let mut written = deliveries.outputs;
+                written.extend(&deliveries.progress);
+                Ok((Receipt { clock_skew_ms, took: Duration::ZERO }, written))
+            }
             Some((topic, code)) => {
-                let (count, name) = (deliveries.failures, self.topics.output(topic));
+                let (count, name) = (deliveries.failures, self.config.topics.output(topic));
                 let words = format!("{count} records were not delivered, one to {name}: {code}");
                 Err(self.failed("send", code, &words))
             }
@@ -279,7 +364,7 @@ impl Transaction<'_> {
         for of_shard in offsets {
             for topic in Topic::ALL {
                 let next = of_shard.next[topic.index()].get();
-                let name = self.topics.input(topic);
+                let name = self.config.topics.input(topic);
                 let mut one = list.add_partition(name, partition_of(of_shard.shard));
                 one.set_offset(Offset::Offset(next))
                     .map_err(|error| self.wrapper_failed("offsets", &error))?;
@@ -314,7 +399,11 @@ impl Transaction<'_> {
     }
 }
 
-fn base_record<'a>(record: &'a OutRecord, topic: &'a str) -> BaseRecord<'a, [u8], [u8], usize> {
+fn base_record<'a>(
+    record: &'a OutRecord,
+    topic: &'a str,
+    more: Option<&Header>,
+) -> BaseRecord<'a, [u8], [u8], usize> {
     let place = OutTopic::ALL.iter().position(|one| *one == record.topic);
     let place = place.expect("ALL lists every topic");
     let mut message = BaseRecord::with_opaque_to(topic, place);
@@ -323,108 +412,15 @@ fn base_record<'a>(record: &'a OutRecord, topic: &'a str) -> BaseRecord<'a, [u8]
     message.payload = record.value.as_deref();
     // Zero means "now" to librdkafka; a millisecond off is nearer.
     message.timestamp = record.timestamp_ms.map(|ms| ms.max(1));
-    if !record.headers.is_empty() {
-        let all = OwnedHeaders::new_with_capacity(record.headers.len());
-        let headers = record
-            .headers
-            .iter()
-            .fold(all, |all, (key, value)| all.insert(Header { key, value: value.as_deref() }));
-        message.headers = Some(headers);
-    }
+    let headers = record.headers.iter().chain(more);
+    message.headers = owned_headers(headers);
     message
 }
 
-/// Our clock minus the broker's, in ms, as an interval: a record is stamped between its sending
-/// and its report, so one report says that the difference lies between two numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Skew {
-    low: i64,
-    high: i64,
-}
-
-impl Skew {
-    const UNKNOWN: Self = Self { low: i64::MIN, high: i64::MAX };
-
-    fn stamped(self, stamp: i64, sent: i64, reported: i64) -> Self {
-        Self { low: self.low.max(sent - stamp), high: self.high.min(reported - stamp) }
-    }
-
-    /// The least that the clocks differ by, so that a slow broker is not taken for a wrong clock.
-    fn nearest_to_zero(self) -> Option<i64> {
-        let (low, high) = (self.low.min(self.high), self.low.max(self.high));
-        (self != Self::UNKNOWN).then(|| 0.clamp(low, high))
-    }
-}
-
-/// What the delivery reports of one transaction told.
-#[derive(Debug)]
-pub(super) struct Deliveries {
-    /// When its records began to be sent, in ms of the clock on the wall.
-    sent: i64,
-    skew: Skew,
-    failures: u32,
-    failed: Option<(OutTopic, RDKafkaErrorCode)>,
-}
-
-impl Deliveries {
-    /// Nothing is reported yet of what is sent from now on.
-    pub(super) fn since(sent: i64) -> Self {
-        Self { sent, skew: Skew::UNKNOWN, failures: 0, failed: None }
-    }
-
-    /// The first failure.
-    pub(super) fn failed(&self) -> Option<(OutTopic, RDKafkaErrorCode)> {
-        self.failed
-    }
-}
-
-impl Default for Deliveries {
-    fn default() -> Self {
-        Self::since(0)
-    }
-}
-
-/// The context of the producer. Its callbacks run on the producer's own thread.
-#[derive(Debug)]
-pub(super) struct SinkContext {
-    pub(super) witness: Witness,
-    pub(super) deliveries: Mutex<Deliveries>,
-}
-
-impl ClientContext for SinkContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.witness.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.witness.error(error, reason);
-    }
-}
-
-impl ProducerContext for SinkContext {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
-        let topic = OutTopic::ALL[place];
-        let reported = wall_ms();
-        match result {
-            Ok(message) => {
-                if topic == OutTopic::Progress
-                    && let Timestamp::LogAppendTime(stamp) = message.timestamp()
-                {
-                    let mut deliveries =
-                        self.deliveries.lock().expect("no holder of this lock panics");
-                    deliveries.skew = deliveries.skew.stamped(stamp, deliveries.sent, reported);
-                }
-            }
-            Err((error, _)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                let mut deliveries = self.deliveries.lock().expect("no holder of this lock panics");
-                deliveries.failures += 1;
-                deliveries.failed.get_or_insert((topic, code));
-            }
-        }
-    }
+/// Headers as the client takes them; `None` where there are none.
+pub(super) fn owned_headers<'a>(headers: impl Iterator<Item = &'a Header>) -> Option<OwnedHeaders> {
+    headers.fold(None, |all: Option<OwnedHeaders>, (key, value)| {
+        let all = all.unwrap_or_default();
+        Some(all.insert(Named { key, value: value.as_deref() }))
+    })
 }

@@ -106,7 +106,10 @@ pub fn read_progress_topic(
 
 fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError> {
     match cluster.look_at(topic)?.partitions {
-        0 => Err(SourceError::Stop(format!("the topic {topic} does not exist"))),
+        0 => Err(SourceError::Stop(format!(
+            "the topic {topic} does not exist; kafka.topics names the topics, and `odrwatch topics \
+             create` creates them"
+        ))),
         count => Ok((0..count).map(ShardNo::new).collect()),
     }
 }

@@ -6,57 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 
-use crate::domain::event::Topic;
-use crate::pipeline::ports::{OutTopic, SourceError};
-
-/// The names of all topics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicNames {
-    /// The four inputs, in the order of [`Topic::ALL`].
-    pub inputs: [String; 4],
-    /// Alerts.
-    pub alerts: String,
-    /// Standings.
-    pub status: String,
-    /// Dead letters.
-    pub dead_letters: String,
-    /// Progress records.
-    pub progress: String,
-}
-
-impl TopicNames {
-    /// The name of an input topic.
-    pub fn input(&self, topic: Topic) -> &str {
-        &self.inputs[topic.index()]
-    }
-
-    /// The name of an output topic.
-    pub fn output(&self, topic: OutTopic) -> &str {
-        match topic {
-            OutTopic::Alerts => &self.alerts,
-            OutTopic::Status => &self.status,
-            OutTopic::DeadLetters => &self.dead_letters,
-            OutTopic::Progress => &self.progress,
-        }
-    }
-}
-
-impl Default for TopicNames {
-    fn default() -> Self {
-        Self {
-            inputs: Topic::ALL.map(|topic| topic.as_str().to_owned()),
-            alerts: "odr-alerts".to_owned(),
-            status: "odr-status".to_owned(),
-            dead_letters: "odr-dead-letters".to_owned(),
-            progress: "odr-progress".to_owned(),
-        }
-    }
-}
+use crate::pipeline::ports::{SourceError, TopicNames};
 
 /// Everything the adapter is told.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,6 +41,8 @@ pub struct KafkaConfig {
     pub session_timeout_ms: u32,
     /// How often a member reports; also how soon it learns of a rebalance.
     pub heartbeat_interval_ms: u32,
+    /// How long it is waited at first until a broker answers at all.
+    pub reach: Duration,
 }
 
 impl KafkaConfig {
@@ -99,6 +59,7 @@ impl KafkaConfig {
             transaction_timeout_ms: 60_000,
             session_timeout_ms: 10_000,
             heartbeat_interval_ms: 500,
+            reach: Duration::from_secs(30),
         }
     }
 
@@ -302,6 +263,59 @@ pub fn check_settings(config: &KafkaConfig) -> Result<(), SourceError> {
     client.map(drop).map_err(|error| SourceError::Stop(error.to_string()))
 }
 
+/// Why librdkafka does not take a setting. Never holds the setting's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PropertyProblem {
+    /// It knows no such setting.
+    Unknown,
+    /// The value is not within a range, which is `least..greatest`.
+    OutOfRange(String),
+    /// The value is not true or false.
+    NotBoolean,
+    /// The value is not one of those that it takes.
+    Value,
+    /// Another reason, in its words: what this build lacks, or what takes the setting's place.
+    Other(String),
+}
+
+/// Whether librdkafka takes a setting of a name with a value, where that is known; no client is
+/// made.
+///
+/// # Errors
+/// Why it does not take it.
+pub fn check_property(name: &str, value: Option<&str>) -> Result<(), PropertyProblem> {
+    // A value that no setting takes still tells which names there are.
+    let probe = value.unwrap_or("no such value");
+    let Err(error) = ClientConfig::new().set(name, probe).create_native_config() else {
+        return Ok(());
+    };
+    let problem = match error {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
+            PropertyProblem::Unknown
+        }
+        KafkaError::ClientConfig(_, words, ..) => problem_of(words.trim()),
+        _ => PropertyProblem::Value,
+    };
+    let is_of_value = matches!(
+        problem,
+        PropertyProblem::OutOfRange(_) | PropertyProblem::NotBoolean | PropertyProblem::Value
+    );
+    if value.is_none() && is_of_value { Ok(()) } else { Err(problem) }
+}
+
+/// What librdkafka's words say, without the value that they may repeat.
+fn problem_of(words: &str) -> PropertyProblem {
+    if let Some((_, range)) = words.split_once(" outside allowed range ") {
+        PropertyProblem::OutOfRange(range.to_owned())
+    } else if words.starts_with("Expected bool value") {
+        PropertyProblem::NotBoolean
+    } else if words.starts_with("Invalid value") || words.starts_with("Unsupported value") {
+        PropertyProblem::Value
+    } else {
+        PropertyProblem::Other(words.to_owned())
+    }
+}
+
 /// Why a librdkafka setting cannot be set by a user; `None` where it can.
 pub fn owned_property(name: &str) -> Option<&'static str> {
     OWNED_PROPERTIES.iter().find(|(owned, _)| *owned == name).map(|(_, why)| *why)
@@ -337,17 +351,32 @@ mod tests {
 
     #[test]
     fn each_owned_setting_is_a_setting_of_librdkafka() {
-        use rdkafka::error::KafkaError;
-        use rdkafka::types::RDKafkaConfRes;
         for (name, _) in OWNED_PROPERTIES {
-            // A name that librdkafka does not know is told from a value that it does not like.
-            let result = ClientConfig::new().set(*name, "no such value").create_native_config();
-            let unknown = matches!(
-                result.err(),
-                Some(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
-            );
-            assert!(!unknown, "{name}");
+            assert_ne!(check_property(name, None), Err(PropertyProblem::Unknown), "{name}");
         }
+    }
+
+    #[test]
+    fn why_a_setting_is_not_taken_is_told_without_its_value() {
+        let range = PropertyProblem::OutOfRange("10..300000".to_owned());
+        for (name, value, problem) in [
+            ("sasl.mechanisms", Some("SCRAM-SHA-512"), None),
+            ("sasl.password", None, None),
+            ("enable.ssl.certificate.verification", None, None),
+            ("sasl.mechansim", Some("PLAIN"), Some(PropertyProblem::Unknown)),
+            ("sasl.pasword", None, Some(PropertyProblem::Unknown)),
+            ("socket.timeout.ms", Some("1"), Some(range)),
+            ("socket.timeout.ms", Some("canary"), Some(PropertyProblem::Value)),
+            ("security.protocol", Some("canary"), Some(PropertyProblem::Value)),
+            ("security.protocol", Some("a\0b"), Some(PropertyProblem::Value)),
+            ("socket.keepalive.enable", Some("canary"), Some(PropertyProblem::NotBoolean)),
+        ] {
+            assert_eq!(check_property(name, value).err(), problem, "{name}");
+        }
+        // Settings of the Java client are known, with what takes their place.
+        let java = check_property("sasl.jaas.config", Some("canary")).unwrap_err();
+        let PropertyProblem::Other(words) = java else { panic!("{java:?}") };
+        assert!(words.contains("JAAS") && !words.contains("canary"), "{words}");
     }
 
     #[test]
@@ -359,7 +388,6 @@ mod tests {
 
     #[test]
     fn every_set_of_settings_makes_a_client() {
-        use rdkafka::consumer::BaseConsumer;
         use rdkafka::producer::BaseProducer;
         let config = config();
         let _: BaseConsumer = config.reader(16).unwrap().create().unwrap();

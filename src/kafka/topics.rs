@@ -22,8 +22,8 @@ use super::settings::KafkaConfig;
 
 mod keeping;
 
-/// How long the cluster may take to answer at all.
-const REACH: Duration = Duration::from_secs(30);
+/// How long the cluster may take to answer a question.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// How long one attempt at that takes.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -39,6 +39,10 @@ const DEAD_LETTER_ROOM: usize = 16_384;
 
 /// The command that creates missing topics.
 const CREATE: &str = "odrwatch topics create";
+
+/// How long the client's events are served after an attempt. Without any time the wrapper serves
+/// one, and the lines of the client's log would hide why the broker refused us.
+const SERVE: Duration = Duration::from_millis(20);
 
 /// A day in ms.
 pub(super) const DAY_MS: i64 = 86_400_000;
@@ -194,10 +198,10 @@ impl Cluster {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| SourceError::Fatal(format!("{what}: {error}")))?;
-        let deadline = Deadline::after(REACH);
+        let deadline = Deadline::after(config.reach);
         loop {
             let found = consumer.fetch_metadata(Some(&config.topics.inputs[0]), ATTEMPT);
-            while consumer.poll(Duration::ZERO).is_some() {}
+            while consumer.poll(SERVE).is_some() {}
             match found {
                 Ok(_) => return Ok(Self { consumer, admin, runtime }),
                 Err(error) => {
@@ -234,7 +238,7 @@ impl Cluster {
         let what = format!("asking for the topic {name}");
         let metadata = self
             .consumer
-            .fetch_metadata(Some(name), REACH)
+            .fetch_metadata(Some(name), ANSWER)
             .map_err(|error| self.consumer.context().explain(wrapper_error(&error, &what)))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Ok(Found::default());
@@ -257,11 +261,13 @@ impl Cluster {
 
     fn settings_of(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, SourceError> {
         let what = format!("asking for the settings of {name}");
-        let options = AdminOptions::new().request_timeout(Some(REACH));
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
         let topic = [ResourceSpecifier::Topic(name)];
         let asked = self.admin.describe_configs(topic.iter(), &options);
         let results = self.runtime.block_on(asked).map_err(|error| wrapper_error(&error, &what))?;
         match results.into_iter().next() {
+            // The wrapper passes over a topic's own error: nothing at all is a refusal.
+            Some(Ok(found)) if found.entries.is_empty() => Ok(None),
             Some(Ok(found)) => {
                 let entries = found.entries.into_iter();
                 let stated = entries.filter_map(|entry| Some((entry.name, entry.value?)));

@@ -9,14 +9,18 @@
 //! a broker that does not answer makes nothing look idle; no decision is taken while the clock is
 //! known to differ from the broker's by more than Δ.
 
+use std::collections::BTreeMap;
+
 use super::ports::{Broker, Ends, InputPartition};
 use super::slot::{Now, Slot};
 use crate::domain::event::Topic;
+use crate::domain::ids::ShardNo;
 use crate::domain::time::{Boundary, BoundaryLength};
 use crate::wire::decision::{DecisionLine, IdlePartition};
 
-/// How long an unanswered question stands before it is asked again, in ms.
-const ASK_AGAIN_MS: i64 = 1000;
+/// How long an unanswered question stands before it is asked again, in ms: longer than a broker
+/// lets a leader take for its answer, because a new question voids what the old one would tell.
+const ASK_AGAIN_MS: i64 = 6_000;
 
 /// How quiet one partition is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,34 +39,37 @@ impl Quiet {
     }
 }
 
-/// The one question that a worker has open at a time.
+/// The questions that a worker has open: one for each shard, since a leader that is away must hold
+/// nobody up but the shards that it leads a partition of.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
-    asked: Option<Now>,
+pub struct Questions {
+    asked: BTreeMap<ShardNo, Now>,
 }
 
-impl Question {
+impl Questions {
     /// Takes the answers that have arrived.
     pub fn take<'a, B: Broker>(
         &mut self,
         broker: &mut B,
         slots: impl Iterator<Item = &'a mut Slot>,
     ) {
-        let Some(asked) = self.asked else { return };
+        if self.asked.is_empty() {
+            return;
+        }
         let mut answers: Vec<(InputPartition, Ends)> = Vec::new();
         broker.take_ends(&mut answers);
         if answers.is_empty() {
             return;
         }
-        self.asked = None;
         for slot in slots {
-            for (partition, ends) in &answers {
-                if partition.shard == slot.number {
-                    let quiet = &mut slot.quiet[partition.topic.index()];
-                    // Asked before the last record: that was no quiet second.
-                    if asked.mono_ms > quiet.heard_ms {
-                        quiet.answer = Some((asked, *ends));
-                    }
+            let Some(asked) = self.asked.get(&slot.number).copied() else { continue };
+            let of_slot = answers.iter().filter(|(partition, _)| partition.shard == slot.number);
+            for (partition, ends) in of_slot {
+                self.asked.remove(&slot.number);
+                let quiet = &mut slot.quiet[partition.topic.index()];
+                // Asked before the last record: that was no quiet second.
+                if asked.mono_ms > quiet.heard_ms {
+                    quiet.answer = Some((asked, *ends));
                 }
             }
         }
@@ -76,20 +83,19 @@ impl Question {
         rules: &IdleRules,
         now: Now,
     ) {
-        if self.asked.is_some_and(|asked| now.mono_ms - asked.mono_ms < ASK_AGAIN_MS) {
-            return;
-        }
-        let mut partitions = Vec::new();
+        self.asked.retain(|_, asked| now.mono_ms - asked.mono_ms < ASK_AGAIN_MS);
         for slot in slots {
+            if self.asked.contains_key(&slot.number) {
+                continue;
+            }
             let Some(due) = due(slot, rules, now) else { continue };
             let holding = holding(slot, due);
             if holding.clone().all(|topic| slot.quiet[topic.index()].is_quiet(rules, now)) {
-                partitions.extend(holding.map(|topic| slot.partition(topic)));
+                let partitions: Vec<InputPartition> =
+                    holding.map(|topic| slot.partition(topic)).collect();
+                broker.ask_ends(slot.number, &partitions);
+                self.asked.insert(slot.number, now);
             }
-        }
-        if !partitions.is_empty() {
-            broker.ask_ends(&partitions);
-            self.asked = Some(now);
         }
     }
 }

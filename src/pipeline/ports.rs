@@ -20,8 +20,7 @@ pub struct InputPartition {
     pub shard: ShardNo,
 }
 
-/// A header of a record: its name and its bytes.
-pub type Header = (String, Option<Vec<u8>>);
+pub use crate::wire::Header;
 
 /// Gives a record's headers when they are wanted, which is only for dead letters.
 pub trait Headers {
@@ -109,6 +108,52 @@ impl OutTopic {
             Self::Status => "status",
             Self::DeadLetters => "dead_letters",
             Self::Progress => "progress",
+        }
+    }
+}
+
+/// The names of all topics, all different, each within Kafka's grammar of topic names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicNames {
+    /// The four inputs, in the order of [`Topic::ALL`].
+    pub inputs: [String; 4],
+    /// Alerts.
+    pub alerts: String,
+    /// Standings, compacted.
+    pub status: String,
+    /// Dead letters.
+    pub dead_letters: String,
+    /// Progress and decisions.
+    pub progress: String,
+}
+
+impl TopicNames {
+    /// The name of an input topic.
+    #[must_use]
+    pub fn input(&self, topic: Topic) -> &str {
+        &self.inputs[topic.index()]
+    }
+
+    /// The name of an output topic.
+    #[must_use]
+    pub fn output(&self, topic: OutTopic) -> &str {
+        match topic {
+            OutTopic::Alerts => &self.alerts,
+            OutTopic::Status => &self.status,
+            OutTopic::DeadLetters => &self.dead_letters,
+            OutTopic::Progress => &self.progress,
+        }
+    }
+}
+
+impl Default for TopicNames {
+    fn default() -> Self {
+        Self {
+            inputs: Topic::ALL.map(|topic| topic.as_str().to_owned()),
+            alerts: "odr-alerts".to_owned(),
+            status: "odr-status".to_owned(),
+            dead_letters: "odr-dead-letters".to_owned(),
+            progress: "odr-progress".to_owned(),
         }
     }
 }
@@ -261,11 +306,13 @@ pub trait Broker {
     /// The last known end of a partition's log, from what was fetched last: for metrics of lag.
     fn known_end(&mut self, partition: InputPartition) -> Option<NextOffset>;
 
-    /// Asks the leaders for the present ends; at most one question is open at a time, a second
-    /// one replaces it. Does not block.
-    fn ask_ends(&mut self, partitions: &[InputPartition]);
+    /// Asks the leaders for the present ends of partitions of a shard; at most one question about a
+    /// shard is open at a time, a second one replaces it. Does not block. All partitions of a
+    /// question are answered together, and later than asked if a leader had to be asked again.
+    fn ask_ends(&mut self, shard: ShardNo, partitions: &[InputPartition]);
 
-    /// Takes the answers that have arrived to the last [`Broker::ask_ends`], each once.
+    /// Takes the answers that have arrived to the last [`Broker::ask_ends`] of each shard, each
+    /// once.
     fn take_ends(&mut self, answers: &mut Vec<(InputPartition, Ends)>);
 
     /// The first offset and the last stable offset of a partition. Blocks for at most a second.
@@ -304,12 +351,19 @@ pub trait Broker {
     /// As [`CommitError`] says.
     fn commit(&mut self, batch: &Batch) -> Result<Receipt, CommitError>;
 
-    /// Replaces the transactional producer (which aborts whatever the old one left open). Blocks
-    /// for at most some seconds.
+    /// Replaces the transactional producer (which aborts whatever the old one left open, and
+    /// completes what a broker committed in part). Blocks for at most some seconds.
     ///
     /// # Errors
     /// As [`SourceError`] says.
     fn reconnect(&mut self) -> Result<(), SourceError>;
+
+    /// Whether the broker seems to have lost the end of the last transaction, so that readers do
+    /// not see what was committed: reconnect then, which completes it. Called only when nothing is
+    /// uncommitted; does not block.
+    fn has_lost_an_end(&mut self) -> bool {
+        false
+    }
 
     /// Our clock minus the broker's, in ms, as the last commit or reconnect found it; `None` if
     /// the broker has not stated its own yet.

@@ -10,7 +10,7 @@
 
 use tracing::{debug, info};
 
-use super::lifecycle::{Opening, Phase, Restoring};
+use super::lifecycle::{Opening, Phase, Restoring, Stretch};
 use super::ports::{Broker, InputPartition, ReadStep, SourceError};
 use super::slot::{Now, Slot};
 use super::stop::Stop;
@@ -23,9 +23,9 @@ use crate::wire::progress::{self, Progress};
 /// Progress records read in one step.
 const PROGRESS_BATCH: usize = 2000;
 
-/// How long the group's offsets and the progress topic may disagree while markers are on their
-/// way, in ms.
-const DISAGREEMENT_MS: i64 = 60_000;
+/// How much longer than a transaction may be open the group's offsets and the progress topic may
+/// disagree, in ms: a transaction that timed out is aborted within ten seconds more.
+const MARKERS_MS: i64 = 20_000;
 
 /// What is needed to open shards.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Opener {
     pub shard: ShardConfig,
     /// The policy's fingerprint.
     pub policy: String,
+    /// How long a transaction may be open, in ms.
+    pub transaction_timeout_ms: i64,
 }
 
 /// Waits out what may be waited out.
@@ -88,12 +90,13 @@ impl Opener {
                 self.begin_restore(slot, broker, now)
             }
             (committed, last) => {
-                let waited_ms = now.mono_ms - opening.since_ms;
-                if waited_ms > DISAGREEMENT_MS {
+                let since_ms = opening.disagrees_since_ms.unwrap_or(now.mono_ms);
+                if now.mono_ms - since_ms > self.transaction_timeout_ms + MARKERS_MS {
                     return Err(disagreement(slot.number, committed, last));
                 }
-                // Markers of the last transaction are on their way to one of the two.
-                **opening = Opening { since_ms: opening.since_ms, ..Opening::default() };
+                // Markers of the last transaction are on their way to one of the two, or its
+                // owner completes it (see `kafka::redo`).
+                **opening = Opening { disagrees_since_ms: Some(since_ms), ..Opening::default() };
                 Ok(())
             }
         }
@@ -109,7 +112,7 @@ impl Opener {
         let from = bounds.map(|(start, _)| start);
         slot.start_over(self.engine(slot.number, from), from, 0);
         begin_reading(slot, broker, from, now)?;
-        slot.phase = Phase::CatchingUp { ends: bounds.map(|(_, end)| end) };
+        slot.phase = Phase::CatchingUp(Stretch { from, ends: bounds.map(|(_, end)| end) });
         info!(shard = %slot.number, "first start: nothing is committed for the shard");
         Ok(())
     }
@@ -138,14 +141,10 @@ impl Opener {
             slot.shard.start_alerting(boundary);
         }
         begin_reading(slot, broker, target.from, now)?;
-        let distance = |(from, to): (&NextOffset, NextOffset)| {
-            u64::try_from(to.get() - from.get()).unwrap_or(0)
-        };
-        let ends = target.positions.iter().map(|position| position.next);
-        let total = target.from.iter().zip(ends).map(distance).sum();
-        info!(shard = %slot.number, progress = target.number, records = total, "restoring");
-        let (since_ms, logged_ms) = (now.mono_ms, now.mono_ms);
-        slot.phase = Phase::Restoring(Box::new(Restoring { target, total, logged_ms, since_ms }));
+        let restoring = Box::new(Restoring { target, since_ms: now.mono_ms });
+        let (progress, records) = (restoring.target.number, restoring.stretch().total());
+        info!(shard = %slot.number, progress, records, "restoring");
+        slot.phase = Phase::Restoring(restoring);
         Ok(())
     }
 
@@ -180,7 +179,8 @@ fn resume<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(), St
     let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
     let positions = Topic::ALL.map(|topic| slot.shard.inbox().read_to(topic));
     begin_reading(slot, broker, positions, now)?;
-    slot.phase = Phase::CatchingUp { ends: bounds.map(|(_, end)| end) };
+    let ends = bounds.map(|(_, end)| end);
+    slot.phase = Phase::CatchingUp(Stretch { from: positions, ends });
     info!(shard = %slot.number, progress = slot.progress, "the shard came back unmoved");
     Ok(())
 }
@@ -256,17 +256,11 @@ fn begin_reading<B: Broker>(
 /// # Errors
 /// A limit is reached, or the restored state is not the one that was committed.
 pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(), Stop> {
-    let Phase::Restoring(restoring) = &mut slot.phase else { return Ok(()) };
-    if now.mono_ms - restoring.logged_ms >= 5000 {
-        restoring.logged_ms = now.mono_ms;
-        let state = slot.phase.shown(slot.read, now.mono_ms);
-        info!(shard = %slot.number, %state, "restore goes on");
-        return Ok(());
-    }
-    let target = restoring.target.clone();
+    let Phase::Restoring(restoring) = &slot.phase else { return Ok(()) };
+    let boundary = restoring.target.boundary;
     let mut effects = Effects::default();
     while let Some(next) = slot.shard.next_closable() {
-        if target.boundary.is_none_or(|last| next > last) {
+        if boundary.is_none_or(|last| next > last) {
             break;
         }
         close(slot, next, &mut effects)?;
@@ -275,6 +269,10 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     if !Topic::ALL.into_iter().all(|topic| slot.is_restored(broker, topic)) {
         return Ok(());
     }
+    // Once in a restore: the slot is borrowed below, and the phase is still needed where the
+    // brokers do not answer.
+    let Phase::Restoring(restoring) = &slot.phase else { return Ok(()) };
+    let target = restoring.target.clone();
     for topic in Topic::ALL {
         let next = target.positions[topic.index()].next;
         slot.recorded.apply(&mut slot.shard, topic, next);
@@ -287,8 +285,9 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     check_restored(slot, &target)?;
     let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
     slot.shard.rewind();
-    begin_reading(slot, broker, target.positions.map(|position| position.next), now)?;
-    slot.phase = Phase::CatchingUp { ends: bounds.map(|(_, end)| end) };
+    let from = target.positions.map(|position| position.next);
+    begin_reading(slot, broker, from, now)?;
+    slot.phase = Phase::CatchingUp(Stretch { from, ends: bounds.map(|(_, end)| end) });
     let (progress, records) = (target.number, slot.read);
     info!(shard = %slot.number, progress, records, "restored; the digest agrees");
     Ok(())
@@ -330,12 +329,19 @@ fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
 }
 
 fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> Stop {
+    let told = |number: Option<u64>| match number {
+        Some(number) => format!("record {number}"),
+        None => "no record".to_owned(),
+    };
     Stop::Progress(format!(
-        "shard {shard}: the group's offsets belong to progress record {committed:?}, and the \
-         progress topic ends with record {last:?}: the group's offsets were reset, or the topic \
-         was truncated, or a lone broker that was killed lost the end of a transaction. Compare \
-         the alerts with `odrwatch replay --from-kafka`; then start a new group with new output \
-         topics, or delete the group's offsets to go on from the last progress record"
+        "shard {shard}: the group's offsets belong to progress {}, and the progress topic ends \
+         with {}. If a broker lost the end of a transaction, the instance that wrote it completes \
+         it when it starts: start every instance of this group under its own name, then this one \
+         again. Else the offsets were reset or the topic was cut short: start a new group with \
+         new output topics. Do not change or delete the group's offsets: alerts could be sent \
+         twice",
+        told(committed),
+        told(last)
     ))
 }
 

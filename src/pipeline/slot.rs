@@ -260,6 +260,15 @@ impl Slot {
         })
     }
 
+    /// To where each partition was read, in the order of the topics; what no reader is shown
+    /// (marks of transactions, aborted records) is read where it was passed.
+    pub fn positions<B: Broker>(&self, broker: &mut B) -> [NextOffset; 4] {
+        Topic::ALL.map(|topic| {
+            let read_to = self.shard.inbox().read_to(topic);
+            broker.position(self.partition(topic)).map_or(read_to, |at| at.max(read_to))
+        })
+    }
+
     fn read_batch<B: Broker>(
         &mut self,
         broker: &mut B,

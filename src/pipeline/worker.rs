@@ -12,6 +12,8 @@
 //!
 //! Absent on purpose: clocks (both readings come in), threads, sleeping.
 
+mod clock;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
 use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
-use super::idle::{self, IdleRules, Question};
+use super::idle::{self, IdleRules, Questions};
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
@@ -48,9 +50,6 @@ const BACKOFF_MS: (i64, i64) = (100, 5_000);
 /// How often gauges are refreshed, in ms.
 const GAUGES_MS: i64 = 1_000;
 
-/// How often a clock that was found off is compared again, in ms.
-const CLOCK_AGAIN_MS: i64 = 5_000;
-
 /// What a worker is made with.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -68,13 +67,15 @@ pub struct WorkerConfig {
     pub max_clock_ahead_ms: i64,
     /// The least time between two transactions, in ms.
     pub commit_interval_ms: i64,
+    /// How long a transaction may be open, in ms.
+    pub transaction_timeout_ms: i64,
     /// The share of dead letters in the last thousand records that stops a shard; 0 is off.
     pub breaker_percent: u32,
     /// The names of the four input topics.
     pub topics: [String; 4],
     /// The policy's fingerprint.
     pub policy: String,
-    /// Where this process serves HTTP.
+    /// Where this process serves HTTP for others, as `host:port`.
     pub owner: Option<String>,
 }
 
@@ -89,7 +90,7 @@ pub struct Worker<B> {
     idle_rules: IdleRules,
     start: StartRule,
     commit_interval_ms: i64,
-    question: Question,
+    questions: Questions,
     number: WorkerNo,
     metrics: Arc<Metrics>,
     health: Arc<HealthBoard>,
@@ -130,7 +131,11 @@ impl<B: Broker> Worker<B> {
         health.set_worker(config.number, WorkerState::Joining);
         Self {
             slots: BTreeMap::new(),
-            opener: Opener { shard: config.shard, policy: config.policy.clone() },
+            opener: Opener {
+                shard: config.shard,
+                policy: config.policy.clone(),
+                transaction_timeout_ms: config.transaction_timeout_ms,
+            },
             intake: Intake::new(config.input),
             identity: Identity {
                 topics: config.topics,
@@ -147,7 +152,7 @@ impl<B: Broker> Worker<B> {
             idle_rules: IdleRules { idle_after_ms: config.idle_after_ms, length },
             start: config.start,
             commit_interval_ms: config.commit_interval_ms,
-            question: Question::default(),
+            questions: Questions::default(),
             number: config.number,
             metrics,
             health,
@@ -184,16 +189,21 @@ impl<B: Broker> Worker<B> {
             return Ok(false);
         }
         if !self.has_uncommitted() {
-            self.serve_group(now)?;
+            self.serve_group()?;
             self.compare_clock(now);
+            if self.reconnect.is_none() && self.broker.has_lost_an_end() {
+                warn!("a broker lost the end of the last transaction: replacing the producer");
+                self.back_off(now, 0);
+                return Ok(false);
+            }
         }
         for slot in self.slots.values_mut() {
             self.opener.step(slot, &mut self.broker, now)?;
         }
-        self.question.take(&mut self.broker, self.slots.values_mut());
+        self.questions.take(&mut self.broker, self.slots.values_mut());
         let mut did = self.read(now)?;
         did |= self.close(now)?;
-        self.question.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
+        self.questions.ask(&mut self.broker, self.slots.values(), &self.idle_rules, now);
         did |= self.commit_if_due(now)?;
         self.refresh_gauges(now);
         self.publisher.publish(self.slots.values(), self.identity.length, now);
@@ -253,6 +263,7 @@ impl<B: Broker> Worker<B> {
             Ok(()) => {
                 self.reconnect = None;
                 self.note_clock(now);
+                self.compare_progress();
                 Ok(true)
             }
             Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
@@ -264,27 +275,11 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Notes how far the clock is off. While it is off too far, the producer is replaced now and
-    /// then: its first, aborted transaction compares the clocks again.
-    fn note_clock(&mut self, now: Now) {
-        self.clock_skew_ms = self.broker.clock_skew_ms();
-        if let Some(skew_ms) = self.clock_skew_ms {
-            self.metrics.set_clock_skew_ms(skew_ms);
-        }
-        if !self.clock_is_good() {
-            warn!(skew_ms = self.clock_skew_ms, "the clock is off: no decision is taken");
-            let at_ms = now.mono_ms + CLOCK_AGAIN_MS;
-            self.compare_clock_ms = Some(at_ms);
-        }
-    }
-
-    /// Compares a clock that was off again, when it is time and nothing is uncommitted.
-    fn compare_clock(&mut self, now: Now) {
-        if self.compare_clock_ms.is_some_and(|at_ms| now.mono_ms >= at_ms) {
-            self.compare_clock_ms = None;
-            if !self.clock_is_good() {
-                self.back_off(now, 0);
-            }
+    /// Lets each shard with a state open again, with that state if the group still has its number:
+    /// what became of the last transaction was settled just now.
+    fn compare_progress(&mut self) {
+        for slot in self.slots.values_mut().filter(|slot| slot.phase.may_commit()) {
+            slot.phase = opening(true);
         }
     }
 
@@ -293,7 +288,7 @@ impl<B: Broker> Worker<B> {
         self.reconnect = Some(Reconnect { at_ms: now.mono_ms + pause_ms, pause_ms });
     }
 
-    fn serve_group(&mut self, now: Now) -> Result<(), Stop> {
+    fn serve_group(&mut self) -> Result<(), Stop> {
         let mut events = std::mem::take(&mut self.events);
         match self.broker.poll_group(&mut events) {
             Ok(()) | Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => {}
@@ -302,7 +297,7 @@ impl<B: Broker> Worker<B> {
         for event in events.drain(..) {
             match event {
                 GroupEvent::Revoked { lost } => self.revoke(lost),
-                GroupEvent::Assigned(shards) => self.assign(&shards, now),
+                GroupEvent::Assigned(shards) => self.assign(&shards),
             }
         }
         self.events = events;
@@ -326,7 +321,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn assign(&mut self, shards: &[ShardNo], now: Now) {
+    fn assign(&mut self, shards: &[ShardNo]) {
         info!(shards = ?shards.iter().map(|shard| shard.get()).collect::<Vec<_>>(), "assigned");
         let before: Vec<ShardNo> = self.slots.keys().copied().collect();
         self.slots.retain(|number, _| shards.contains(number));
@@ -335,10 +330,10 @@ impl<B: Broker> Worker<B> {
         }
         for number in shards {
             if let Some(slot) = self.slots.get_mut(number) {
-                slot.phase = opening(now, matches!(slot.phase, Phase::Parked));
+                slot.phase = opening(matches!(slot.phase, Phase::Parked));
                 slot.shown = None;
             } else {
-                let slot = self.new_slot(*number, now);
+                let slot = self.new_slot(*number);
                 self.slots.insert(*number, slot);
             }
             // A settled worker with an empty board would look ready.
@@ -347,10 +342,10 @@ impl<B: Broker> Worker<B> {
         self.health.set_worker(self.number, WorkerState::Settled);
     }
 
-    fn new_slot(&self, number: ShardNo, now: Now) -> Slot {
+    fn new_slot(&self, number: ShardNo) -> Slot {
         let from = [NextOffset::stated(0); 4];
         let metrics = ShardMetrics::new(&self.metrics, number);
-        Slot::new(opening(now, false), self.opener.engine(number, from), from, metrics)
+        Slot::new(opening(false), self.opener.engine(number, from), from, metrics)
     }
 
     fn read(&mut self, now: Now) -> Result<bool, Stop> {
@@ -361,7 +356,7 @@ impl<B: Broker> Worker<B> {
             if is_slow && slot.phase.may_commit() {
                 continue;
             }
-            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp { .. } | Phase::Live)
+            if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp(_) | Phase::Live)
                 || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
             {
                 continue;
@@ -385,8 +380,8 @@ impl<B: Broker> Worker<B> {
         for slot in self.slots.values_mut() {
             match &slot.phase {
                 Phase::Restoring(_) => restore::advance(slot, &mut self.broker, now)?,
-                Phase::CatchingUp { ends } => {
-                    let ends = *ends;
+                Phase::CatchingUp(stretch) => {
+                    let ends = stretch.ends;
                     if slot.has_read_to(&mut self.broker, &ends) {
                         slot.phase = Phase::Live;
                         info!(shard = %slot.number, "caught up");
@@ -404,11 +399,6 @@ impl<B: Broker> Worker<B> {
             }
         }
         Ok(did)
-    }
-
-    fn clock_is_good(&self) -> bool {
-        let limit = self.identity.length.ms();
-        self.clock_skew_ms.is_none_or(|skew| skew.abs() <= limit)
     }
 
     fn commit_if_due(&mut self, now: Now) -> Result<bool, Stop> {
@@ -465,7 +455,7 @@ impl<B: Broker> Worker<B> {
         let moved: Vec<ShardNo> =
             self.slots.values().filter(|slot| slot.has_moved).map(|slot| slot.number).collect();
         for number in moved {
-            let slot = self.new_slot(number, now);
+            let slot = self.new_slot(number);
             self.slots.insert(number, slot);
         }
         self.back_off(now, BACKOFF_MS.0);
@@ -483,9 +473,10 @@ impl<B: Broker> Worker<B> {
             if matches!(slot.phase, Phase::Parked) {
                 continue;
             }
-            let state = slot.phase.shown(slot.read, now.mono_ms);
-            if is_due || slot.shown != Some(state.phase()) {
-                slot.shown = Some(state.phase());
+            let label = slot.phase.label();
+            if is_due || slot.shown != Some(label) {
+                slot.shown = Some(label);
+                let state = slot.phase.shown(slot.positions(&mut self.broker), now.mono_ms);
                 self.health.set_shard(self.number, slot.number, state);
             }
             if is_due {
@@ -495,6 +486,6 @@ impl<B: Broker> Worker<B> {
     }
 }
 
-fn opening(now: Now, is_kept: bool) -> Phase {
-    Phase::Opening(Box::new(Opening { since_ms: now.mono_ms, is_kept, ..Opening::default() }))
+fn opening(is_kept: bool) -> Phase {
+    Phase::Opening(Box::new(Opening { is_kept, ..Opening::default() }))
 }

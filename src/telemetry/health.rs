@@ -74,8 +74,13 @@ pub enum ShardState {
         /// About how long that takes, where there is a rate.
         eta_seconds: Option<u64>,
     },
-    /// Committing, but behind the ends of its inputs.
-    CatchingUp,
+    /// Committing, but behind the ends that its inputs had when it began.
+    CatchingUp {
+        /// Records read so far.
+        done: u64,
+        /// Records still to be read.
+        remaining: u64,
+    },
     /// Keeping up.
     Live,
     /// Given up, loudly.
@@ -93,7 +98,7 @@ impl ShardState {
             Self::Assigned => ShardPhase::Assigned,
             Self::Opening => ShardPhase::Opening,
             Self::Restoring { .. } => ShardPhase::Restoring,
-            Self::CatchingUp => ShardPhase::CatchingUp,
+            Self::CatchingUp { .. } => ShardPhase::CatchingUp,
             Self::Live => ShardPhase::Live,
             Self::Stopped { .. } => ShardPhase::Stopped,
         }
@@ -112,7 +117,9 @@ impl fmt::Display for ShardState {
                     None => Ok(()),
                 }
             }
-            Self::CatchingUp => formatter.write_str("catching up"),
+            Self::CatchingUp { remaining, .. } => {
+                write!(formatter, "catching up, {remaining} records remaining")
+            }
             Self::Live => formatter.write_str("live"),
             Self::Stopped { reason } => write!(formatter, "stopped: {reason}"),
         }

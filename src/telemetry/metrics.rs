@@ -263,7 +263,7 @@ fn restore_of(state: &ShardState) -> (u64, f64) {
         ShardState::Restoring { done, remaining, .. } => {
             (*remaining, ratio(*done, done.saturating_add(*remaining)))
         }
-        ShardState::CatchingUp | ShardState::Live | ShardState::Stopped { .. } => (0, 1.0),
+        ShardState::CatchingUp { .. } | ShardState::Live | ShardState::Stopped { .. } => (0, 1.0),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns [`declarations`] (every metric, declared once), [`metrics`] and [`shard_metrics`] (counting
 //! them), [`process`] (what the operating system says about this process), [`health`] (which shard
-//! is in which state, and whether the whole is ready), [`logging`] and [`progress`].
+//! is in which state, and whether the whole is ready), [`logging`], [`progress`] (of one piece of
+//! work) and [`shard_progress`] (of all shards).
 //!
 //! Invariants: a label's values are an enum, a partition number or a fact about the build, never a
 //! seller or an order; every metric that exists is in [`declarations::ALL`]. Absent on purpose: a
@@ -17,9 +18,11 @@ pub mod process;
 pub mod progress;
 mod registrar;
 pub mod shard_metrics;
+pub mod shard_progress;
 
 pub use health::{HealthBoard, Readiness, ShardState, WorkerNo, WorkerState};
 pub use labels::{Band, DecisionKind, ShardPhase, Stage};
 pub use metrics::{BuildInfo, Metrics};
 pub use progress::Progress;
 pub use shard_metrics::{Held, ShardMetrics};
+pub use shard_progress::ShardProgress;

@@ -1,10 +1,12 @@
 //! Progress of long work: a bar on a terminal, elsewhere a log line with rate and ETA.
 //!
 //! Invariants: a log line at most every [`LINE_INTERVAL_MS`], and one at the end; rates are over
-//! the recent past, so that a slow start does not spoil the estimate. Absent on purpose: a clock.
+//! the recent past, so that a slow start does not spoil the estimate; a bar is gone with its value,
+//! also where the work failed. Absent on purpose: a clock.
 //! Time comes in, in milliseconds of any clock; a step back of that clock costs a late line and
 //! nothing else.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::LazyLock;
 
@@ -56,11 +58,16 @@ impl Progress {
     }
 
     fn with_view(what: &str, total: Option<u64>, now_ms: i64, view: View) -> Self {
+        // A bar is drawn at once; a line has something to tell only after a while.
+        let told_ms = match view {
+            View::Bar(_) => now_ms.saturating_sub(TEXT_INTERVAL_MS),
+            View::Lines => now_ms,
+        };
         Self {
             what: what.to_owned(),
             total,
             started_ms: now_ms,
-            told_ms: now_ms,
+            told_ms,
             pace: Pace::new(now_ms),
             view,
         }
@@ -119,13 +126,24 @@ impl Progress {
 
     /// Ends it: the bar goes, and a line tells how much was done in which time.
     pub fn finish(self, done: u64, now_ms: i64) {
+        let took_ms = now_ms.saturating_sub(self.started_ms).max(0);
+        let per_second = rate(done, took_ms);
+        info!(what = self.what, done, took_ms, per_second, "done");
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Progress").field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
         if let View::Bar(bar) = &self.view {
             bar.finish_and_clear();
             BARS.remove(bar);
         }
-        let took_ms = now_ms.saturating_sub(self.started_ms).max(0);
-        let per_second = rate(done, took_ms);
-        info!(what = self.what, done, took_ms, per_second, "done");
     }
 }
 
@@ -263,6 +281,11 @@ mod tests {
     fn a_bar_says_what_a_line_says() {
         let view = View::Bar(ProgressBar::hidden());
         let mut progress = Progress::with_view("restoring", Some(100), 0, view);
+        progress.tick(0, 0);
+        let View::Bar(bar) = &progress.view else {
+            panic!("it is a bar");
+        };
+        assert_eq!(bar.message(), "restoring: 0 of 100");
         progress.tick(50, 1_000);
         let View::Bar(bar) = &progress.view else {
             panic!("it is a bar");

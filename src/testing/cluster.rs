@@ -132,6 +132,14 @@ impl Cluster {
         self.change(|state| state.stopped = false);
     }
 
+    /// Takes the leader of an input partition away: nothing is read of it, and it states no ends.
+    pub fn lose_leader(&self, partition: InputPartition) {
+        self.change(|state| {
+            state.held.insert(partition);
+            state.leaderless.insert(partition);
+        });
+    }
+
     /// Holds back fetches of an input partition: members know nothing new of it, though its
     /// leader, when asked, states the true ends.
     pub fn hold(&self, partition: InputPartition) {
@@ -180,6 +188,18 @@ impl Cluster {
     /// Drops all records of a log before an offset (retention, or an operator).
     pub fn delete_records(&self, log: LogName, before: NextOffset) {
         self.change(|state| state.log_mut(log).delete_before(before.get()));
+    }
+
+    /// Sets the progress number in a shard's group offsets, as a broker leaves it that lost the end
+    /// of a transaction. Returns the one before.
+    ///
+    /// # Panics
+    /// Panics if nothing is committed for the shard.
+    pub fn set_group_progress(&self, shard: ShardNo, progress: u64) -> u64 {
+        self.change(|state| {
+            let committed = state.offsets.get_mut(&shard).expect("something is committed");
+            std::mem::replace(&mut committed.progress, progress)
+        })
     }
 
     /// Forgets all group offsets, as a broker does with a group that was away for too long.

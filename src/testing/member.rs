@@ -32,10 +32,12 @@ struct Reader {
     known_end: i64,
 }
 
-/// A question for ends that was sent, and what its leaders answered.
-#[derive(Debug, Default)]
+/// A question for ends that was sent.
+#[derive(Debug)]
 struct Question {
-    answers: Vec<(InputPartition, Ends)>,
+    partitions: Vec<InputPartition>,
+    /// What the leaders answered; `None` while one of them is away.
+    answers: Option<Vec<(InputPartition, Ends)>>,
     polls_left: u32,
 }
 
@@ -52,7 +54,7 @@ pub struct MemoryBroker {
     generation: i32,
     assigned: Vec<ShardNo>,
     readers: BTreeMap<InputPartition, Reader>,
-    question: Option<Question>,
+    questions: BTreeMap<ShardNo, Question>,
     progress: BTreeMap<ShardNo, (i64, i64)>,
     needs_reconnect: bool,
     closed: bool,
@@ -79,7 +81,7 @@ impl MemoryBroker {
             generation: -1,
             assigned: Vec::new(),
             readers: BTreeMap::new(),
-            question: None,
+            questions: BTreeMap::new(),
             progress: BTreeMap::new(),
             needs_reconnect: false,
             closed: false,
@@ -108,7 +110,7 @@ impl MemoryBroker {
     fn forget_assignment(&mut self) {
         self.assigned.clear();
         self.readers.clear();
-        self.question = None;
+        self.questions.clear();
     }
 
     fn take_assignment(&mut self, state: &State, events: &mut Vec<GroupEvent>) {
@@ -176,7 +178,7 @@ impl MemoryBroker {
     }
 
     fn pass_a_poll(&mut self) {
-        if let Some(question) = &mut self.question {
+        for question in self.questions.values_mut() {
             question.polls_left = question.polls_left.saturating_sub(1);
         }
     }
@@ -186,7 +188,7 @@ impl MemoryBroker {
         if state.stopped {
             return false;
         }
-        let answered = self.question.is_some();
+        let answered = !self.questions.is_empty();
         let group = match state.group.standing(&self.name, self.id) {
             Standing::Stable => self.generation != state.group.generation(),
             Standing::Waiting => false,
@@ -280,25 +282,29 @@ impl Broker for MemoryBroker {
         reader.fetched.then(|| NextOffset::stated(reader.known_end))
     }
 
-    fn ask_ends(&mut self, partitions: &[InputPartition]) {
-        let state = self.cluster.lock();
-        self.question = (!state.stopped).then(|| Question {
-            answers: partitions
-                .iter()
-                .map(|of| (*of, state.log(LogName::Input(*of)).ends()))
-                .collect(),
-            polls_left: self.answer_after_polls,
-        });
+    fn ask_ends(&mut self, shard: ShardNo, partitions: &[InputPartition]) {
+        let answers = self.cluster.lock().ends(partitions);
+        let (partitions, polls_left) = (partitions.to_vec(), self.answer_after_polls);
+        self.questions.insert(shard, Question { partitions, answers, polls_left });
     }
 
     fn take_ends(&mut self, answers: &mut Vec<(InputPartition, Ends)>) {
-        let arrived = self.question.as_ref().is_some_and(|of| of.polls_left == 0);
-        if arrived
-            && !self.cluster.lock().stopped
-            && let Some(question) = self.question.take()
-        {
-            answers.extend(question.answers);
+        let state = self.cluster.lock();
+        if state.stopped {
+            return;
         }
+        let answer_after_polls = self.answer_after_polls;
+        self.questions.retain(|_, question| {
+            if question.answers.is_none() {
+                question.answers = state.ends(&question.partitions);
+                question.polls_left = answer_after_polls;
+                return true;
+            }
+            if question.polls_left == 0 {
+                answers.extend(question.answers.take().into_iter().flatten());
+            }
+            question.polls_left > 0
+        });
     }
 
     fn log_bounds(

@@ -13,7 +13,7 @@ use super::log::{NewRecord, PartitionLog, TransactionEnd, TransactionNo};
 use crate::domain::event::Topic;
 use crate::domain::ids::{Offset, ShardNo};
 use crate::pipeline::ports::{
-    Batch, CommitError, CommittedShard, InputPartition, OutRecord, OutTopic, Receipt,
+    Batch, CommitError, CommittedShard, Ends, InputPartition, OutRecord, OutTopic, Receipt,
 };
 use crate::sim::murmur2;
 
@@ -104,6 +104,8 @@ pub(super) struct State {
     pub clock_ms: i64,
     pub stopped: bool,
     pub held: BTreeSet<InputPartition>,
+    /// Partitions whose leader states no ends.
+    pub leaderless: BTreeSet<InputPartition>,
     /// What happens to the next commits, first to come first; `None` lets one pass.
     pub faults: VecDeque<Option<CommitFault>>,
     /// Moves with everything that a waiting member may want to know.
@@ -119,6 +121,15 @@ const EXPIRE_PER_APPEND: usize = 4;
 const PROGRESS_KEPT: i64 = 64;
 
 impl State {
+    /// The ends of input partitions, unless one of their leaders is away.
+    pub fn ends(&self, partitions: &[InputPartition]) -> Option<Vec<(InputPartition, Ends)>> {
+        if self.stopped || partitions.iter().any(|of| self.leaderless.contains(of)) {
+            return None;
+        }
+        let ends = |of: &InputPartition| (*of, self.log(LogName::Input(*of)).ends());
+        Some(partitions.iter().map(ends).collect())
+    }
+
     pub fn new(config: ClusterConfig) -> Self {
         assert!(config.partitions > 0, "a topic has at least one partition");
         let logs = || (0..config.partitions).map(|_| PartitionLog::default());
@@ -131,6 +142,7 @@ impl State {
             clock_ms: 0,
             stopped: false,
             held: BTreeSet::new(),
+            leaderless: BTreeSet::new(),
             faults: VecDeque::new(),
             version: 0,
             unstable: BTreeMap::new(),

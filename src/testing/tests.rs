@@ -116,7 +116,7 @@ fn ends_are_answered_in_a_later_turn_as_they_were_when_asked() {
     poll(&mut broker);
     let open = cluster.begin();
     cluster.produce_in(open, Topic::Claims, 0, record("a"));
-    broker.ask_ends(&[claims]);
+    broker.ask_ends(claims.shard, &[claims]);
     let mut answers = Vec::new();
     broker.take_ends(&mut answers);
     assert_eq!(answers, [], "never within the same turn");
@@ -142,7 +142,7 @@ fn what_a_client_knows_of_an_end_may_be_old_while_the_leader_knows_better() {
     poll(&mut broker);
     assert!(broker.is_at_log_end(orders));
     assert_eq!(read(&mut broker, orders), []);
-    broker.ask_ends(&[orders]);
+    broker.ask_ends(orders.shard, &[orders]);
     poll(&mut broker);
     let mut answers = Vec::new();
     broker.take_ends(&mut answers);
@@ -332,7 +332,7 @@ fn a_stopped_broker_answers_nothing_and_loses_nothing() {
     let mut broker = cluster.member("a", 0);
     poll(&mut broker);
     broker.seek(orders, NextOffset::stated(0)).unwrap();
-    broker.ask_ends(&[orders]);
+    broker.ask_ends(orders.shard, &[orders]);
     cluster.stop();
     cluster.produce(Topic::Orders, 0, record("a"));
     let mut events = Vec::new();

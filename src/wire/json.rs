@@ -3,11 +3,11 @@
 //! Invariants: one pass, no recursion and no memory of its own, so that time is linear in the
 //! input whatever it holds; whatever it accepts is JSON, and whatever it refuses is not (or is
 //! nested deeper than [`MAX_DEPTH`]). Absent on purpose: numbers as numbers and strings as
-//! strings; a caller that wants one looks into the value. `serde_json` is not used here, because
-//! its `IgnoredAny` has no limit of depth, and its typed errors come in the order of the bytes and
-//! not in the order of the reasons of a dead letter. (It is not slower: see `benches/decode.rs`.)
+//! strings; a caller that wants one looks into the value. `serde_json`, which reads good records,
+//! cannot give the reasons of bad ones: its `IgnoredAny` has no limit of depth, and its typed
+//! errors come in the order of the bytes and not in the order of the reasons of a dead letter.
 //!
-//! The path that good records take is inlined into the caller's loop, with the position in a
+//! The path of what has no escapes is inlined into the caller's loop, with the position in a
 //! register; what is rare works on a copy of the cursor and is called.
 
 /// The deepest nesting accepted, the outermost array or object included.

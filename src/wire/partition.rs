@@ -34,11 +34,16 @@ impl Partitioner {
 #[must_use]
 pub fn partition_of(partitioner: Partitioner, seller: &str, partitions: u32) -> u32 {
     assert!(partitions > 0, "a topic has at least one partition");
-    let hash = match partitioner {
-        Partitioner::Murmur2 | Partitioner::Off => murmur2(seller.as_bytes()) & 0x7FFF_FFFF,
-        Partitioner::Crc32 => crc32(seller.as_bytes()),
-    };
-    hash % partitions
+    match partitioner {
+        Partitioner::Murmur2 | Partitioner::Off => murmur2_partition(seller.as_bytes(), partitions),
+        Partitioner::Crc32 => crc32(seller.as_bytes()) % partitions,
+    }
+}
+
+/// The partition of a key, of `partitions` (at least one), by Kafka's default partitioner.
+#[must_use]
+pub fn murmur2_partition(key: &[u8], partitions: u32) -> u32 {
+    (murmur2(key) & 0x7FFF_FFFF) % partitions
 }
 
 /// Kafka's variant of `MurmurHash2` (`org.apache.kafka.common.utils.Utils.murmur2`).

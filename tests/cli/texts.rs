@@ -39,6 +39,11 @@ fn each_kind_of_failure_ends_with_its_own_code_and_tells_it_once() {
             "did you mean engine.max_accounts",
         ),
         (&["validate", "--set", "kafka.group=a b"], 78, "which is no usable name"),
+        (
+            &["replay", "--set", "kafka.properties.sasl.mechansim=PLAIN", "/dev/null"],
+            78,
+            "kafka.properties.sasl.mechansim is no setting of the Kafka client",
+        ),
     ] {
         let ran = run(args);
         assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
@@ -84,6 +89,72 @@ fn validate_without_the_environment_reads_no_secret_and_asks_no_broker() {
 }
 
 #[test]
+fn settings_that_the_kafka_client_does_not_take_are_listed_with_the_other_mistakes() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("odrwatch.yaml");
+    let properties = "
+kafka:
+  properties:
+    sasl.mechansim: PLAIN
+    socket.timeout.ms: 1
+    security.protocol: canary-1
+    sasl.jaas.config: canary-2
+    socket.keepalive.enable: canary-3
+    client.rack: right
+  properties_file:
+    sasl.pasword: /nowhere/secret
+    sasl.password: /nowhere/secret
+engine:
+  worker: 2
+";
+    fs::write(&file, properties).unwrap();
+    let wrong = run(&["validate", "--no-environment", "-c", text(&file)]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (78, ""), "{}", wrong.err);
+    assert!(!wrong.err.contains("canary"), "{}", wrong.err);
+    for part in [
+        "7 mistakes in the configuration:",
+        "odrwatch.yaml:4:21: kafka.properties.sasl.mechansim is no setting of the Kafka client",
+        "allowed: settings of librdkafka 2.",
+        "kafka.properties.socket.timeout.ms is out of range\n    allowed: 10..=300000",
+        "kafka.properties.security.protocol has a value that the Kafka client does not take",
+        "kafka.properties.sasl.jaas.config is not taken: ",
+        "kafka.properties.socket.keepalive.enable is no boolean\n    allowed: true, false",
+        "kafka.properties_file.sasl.pasword is no setting of the Kafka client",
+        "engine.worker is no known key",
+    ] {
+        assert!(wrong.err.contains(part), "{part} in {}", wrong.err);
+    }
+}
+
+#[test]
+fn a_replay_of_nothing_says_what_was_read_and_what_a_file_holds() {
+    let nothing = done(&["replay", "/dev/null"]).out;
+    let first = nothing.lines().next().unwrap_or_default();
+    assert!(first.starts_with("0 records of the topics orders, feedback, "), "{nothing}");
+    assert!(first.contains("`kcat -J`") && !first.contains("skipped"), "{nothing}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("other.jsonl");
+    let record = r#"{"topic":"others","partition":0,"offset":0,"ts":1,"key":"k","payload":"{}"}"#;
+    fs::write(&file, format!("{record}\n")).unwrap();
+    let others = done(&["replay", text(&file)]).out;
+    assert!(others.contains("were read; 1 of other topics were skipped."), "{others}");
+}
+
+#[test]
+fn a_command_that_asks_a_cluster_that_is_away_says_so_soon_and_once() {
+    let dry_run = ["topics", "create", "--dry-run"];
+    for command in [&dry_run[..], &["topics", "check"], &["validate"]] {
+        // Nobody listens on port 9.
+        let away = ["--set", "kafka.bootstrap_servers=127.0.0.1:9", "--log-format", "text"];
+        let ran = run(&[command, &away[..]].concat());
+        assert_eq!((ran.code, ran.err.lines().count()), (69, 1), "{}", ran.err);
+        for part in ["odrwatch: ", "127.0.0.1:9", "Connection refused"] {
+            assert!(ran.err.contains(part), "{part} in {}", ran.err);
+        }
+    }
+}
+
+#[test]
 fn schemas_are_json_schemas() {
     for name in ["config", "events", "alerts"] {
         let schema: serde_json::Value = serde_json::from_str(&done(&["schema", name]).out).unwrap();
@@ -108,7 +179,9 @@ fn the_manual_has_every_command_option_and_exit_code() {
     for command in ["REPLAY", "TOPICS CREATE", "VALIDATE"] {
         assert!(page.contains(&format!(".SH \"ODRWATCH {command}\"")), "{command}");
     }
-    for part in ["\\-\\-from\\-kafka", "\\-\\-dry\\-run", "78  the configuration is wrong"] {
+    for part in
+        ["\\-\\-from\\-kafka", "\\-\\-dry\\-run", "78  the configuration or the topics are wrong"]
+    {
         assert!(page.contains(part), "{part} in {page}");
     }
     assert!(!page.contains(".SH \"ODRWATCH HELP"));

@@ -17,6 +17,7 @@ use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
 use odrwatch::pipeline::query::ReadModel;
 use odrwatch::pipeline::slot::Now;
+use odrwatch::pipeline::stop::Stop;
 use odrwatch::pipeline::worker::{StartRule, Worker, WorkerConfig};
 use odrwatch::sim::hostile::{Hostile, HostileConfig, HostileRecord};
 use odrwatch::sim::random::Random;
@@ -125,6 +126,7 @@ impl Fleet {
             idle_after_ms: 1_000,
             max_clock_ahead_ms: 10_000,
             commit_interval_ms: 100,
+            transaction_timeout_ms: 60_000,
             breaker_percent: 0,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             policy: "test".to_owned(),
@@ -209,6 +211,17 @@ impl Fleet {
         }
     }
 
+    /// Lets so many ms pass, or fewer if a worker stops loudly: then it returns the message.
+    pub fn run_until_stop(&mut self, ms: i64) -> Option<String> {
+        let until = self.now.mono_ms + ms;
+        while self.now.mono_ms < until {
+            if let Err(stop) = self.try_turn() {
+                return Some(stop.to_string());
+            }
+        }
+        None
+    }
+
     /// Runs until everything is read, closed and committed.
     pub fn run_until_quiet(&mut self) {
         let deadline = self.now.mono_ms + 600_000;
@@ -226,13 +239,18 @@ impl Fleet {
     }
 
     fn turn(&mut self) {
+        self.try_turn().unwrap();
+    }
+
+    fn try_turn(&mut self) -> Result<(), Stop> {
         self.now.wall_ms += TURN_MS;
         self.now.mono_ms += TURN_MS;
         self.cluster.set_clock_ms(self.now.wall_ms - self.skew_ms);
         for worker in self.workers.values_mut() {
             worker.broker_mut().set_clock_ms(self.now.wall_ms);
-            worker.turn(self.now).unwrap();
+            worker.turn(self.now)?;
         }
+        Ok(())
     }
 
     pub fn now_ms(&self) -> i64 {

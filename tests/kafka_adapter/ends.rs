@@ -14,7 +14,7 @@ use crate::support::{Deadline, STEP_LIMIT};
 const ORDERS: InputPartition = InputPartition { topic: Topic::Orders, shard: ShardNo::new(0) };
 
 fn ends_of(worker: &mut KafkaBroker, asked: InputPartition) -> Ends {
-    worker.ask_ends(&[asked]);
+    worker.ask_ends(asked.shard, &[asked]);
     until(worker, |worker| {
         let mut answers = Vec::new();
         worker.take_ends(&mut answers);
@@ -58,7 +58,7 @@ fn a_stopped_broker_states_no_end_though_the_log_looks_read() {
     assert!(worker.is_at_log_end(ORDERS));
 
     cluster.process.pause();
-    worker.ask_ends(&[ORDERS]);
+    worker.ask_ends(ORDERS.shard, &[ORDERS]);
     let mut answers = Vec::new();
     // Nothing can be waited for that does not come; a second is many times what an answer takes.
     for _ in 0..20 {
@@ -81,8 +81,12 @@ fn a_second_question_replaces_the_first_and_each_answer_comes_once() {
         .into_iter()
         .flat_map(|topic| (0..2).map(move |shard| partition(topic, shard)))
         .collect();
-    worker.ask_ends(&[ORDERS]);
-    worker.ask_ends(&all);
+    worker.ask_ends(ORDERS.shard, &[ORDERS]);
+    for number in 0..2 {
+        let shard = ShardNo::new(number);
+        let of_shard = Topic::ALL.map(|topic| InputPartition { topic, shard });
+        worker.ask_ends(shard, &of_shard);
+    }
     let mut answers = Vec::new();
     until(&mut worker, |worker| {
         worker.take_ends(&mut answers);

@@ -9,4 +9,5 @@ mod cluster;
 mod commits;
 mod ends;
 mod group;
+mod redo;
 mod topics;

@@ -1,8 +1,9 @@
 //! The `odrwatch` process of a test.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
@@ -26,21 +27,36 @@ impl Odrwatch {
 
     /// The same with a configuration file beneath.
     pub fn start_with(stage: &Stage, instance: &str, more: &[&str], file: Option<&str>) -> Self {
-        let dir = TempDir::new().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_odrwatch"));
-        command.arg("run");
-        if let Some(text) = file {
-            let path = dir.path().join("odrwatch.yaml");
-            fs::write(&path, text).unwrap();
-            command.arg("--config").arg(path);
-        }
-        for set in stage.sets(instance).iter().map(String::as_str).chain(more.iter().copied()) {
-            command.args(["--set", set]);
-        }
-        let log = File::create(dir.path().join("log")).unwrap();
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let child = process::spawn(command).unwrap();
-        Self { child, dir, ended: None }
+        let mut sets = stage.sets(instance);
+        sets.extend(more.iter().map(|set| (*set).to_owned()));
+        Self::start_by(&sets, file)
+    }
+
+    /// Starts the service by arguments of `--set`, over a configuration file if there is one.
+    pub fn start_by(sets: &[String], file: Option<&str>) -> Self {
+        let (dir, log) = log_file();
+        let command = command(sets, file, dir.path());
+        Self::launch(command, dir, &log)
+    }
+
+    /// Starts the service on a terminal; the log is what is written to it, escapes and all.
+    pub fn start_on_terminal(stage: &Stage, instance: &str, more: &[&str]) -> Self {
+        let (dir, mut log) = log_file();
+        let (mut person, program) = process::terminal().unwrap();
+        let mut sets = stage.sets(instance);
+        sets.extend(more.iter().map(|set| (*set).to_owned()));
+        let service = Self::launch(command(&sets, None, dir.path()), dir, &program);
+        copy_in_background(move || {
+            // It ends with an error once no program has the terminal any more.
+            let _ = io::copy(&mut person, &mut log);
+        });
+        service
+    }
+
+    fn launch(mut command: Command, dir: TempDir, output: &File) -> Self {
+        command.stdin(Stdio::null());
+        command.stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
+        Self { child: process::spawn(command).unwrap(), dir, ended: None }
     }
 
     /// All that it said so far.
@@ -98,7 +114,8 @@ impl Odrwatch {
         }
     }
 
-    fn address(&mut self) -> SocketAddr {
+    /// Where it serves HTTP.
+    pub fn address(&mut self) -> SocketAddr {
         let line = self.await_line(&["http server listens"]);
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         line["address"].as_str().unwrap().parse().unwrap()
@@ -136,6 +153,31 @@ impl Odrwatch {
             deadline.wait(|| format!("/readyz: {text}\n{}", self.log()));
         }
     }
+}
+
+fn log_file() -> (TempDir, File) {
+    let dir = TempDir::new().unwrap();
+    let log = File::create(dir.path().join("log")).unwrap();
+    (dir, log)
+}
+
+fn command(sets: &[String], file: Option<&str>, dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_odrwatch"));
+    command.arg("run");
+    if let Some(text) = file {
+        let path = dir.join("odrwatch.yaml");
+        fs::write(&path, text).unwrap();
+        command.arg("--config").arg(path);
+    }
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command
+}
+
+#[expect(clippy::disallowed_methods, reason = "a terminal that nobody reads would stop who writes")]
+fn copy_in_background(copy: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(copy);
 }
 
 #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]

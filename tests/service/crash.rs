@@ -11,7 +11,7 @@ use super::feed::{History, Written};
 use super::members::await_members;
 use super::probe::Probe;
 use super::stage::Stage;
-use super::stay;
+use super::{now_ms, stay};
 use crate::support::Deadline;
 use crate::support::topics::{Isolation, read_all};
 
@@ -145,6 +145,76 @@ fn a_broker_that_restarts_in_the_middle_loses_and_doubles_nothing() {
     let check = Check::new(&stage);
     println!("{} records, {} alerts", written.records, check.alerts());
     check.dead_letters();
+}
+
+/// How often the lone broker is killed in one run, and at which kills the process dies, too.
+const BROKER_KILLS: (usize, &[usize]) = (6, &[1, 4]);
+
+/// A broker that is killed forgets the ends of a transaction in the partitions that it had not come
+/// to, whatever it had committed in the others (see `kafka::redo`).
+#[test]
+#[expect(clippy::print_stdout, reason = "the numbers of the run")]
+fn a_lone_broker_killed_in_the_middle_of_commits_loses_and_doubles_nothing() {
+    let stage = Stage::alone("killed", 4);
+    let history = History { seed: 8, hostile: 20_000, bulk: 40_000 };
+    let mut written = Written::default();
+    written.produce_all(&stage, &history.records(&stage));
+    let probe = Probe::new(&stage);
+    let mut service = Odrwatch::start(&stage, "a", SMALL_STEPS);
+    // The moments are never twice the same, so neither is this.
+    let seed = u64::try_from(now_ms()).unwrap();
+    let mut random = Random::new(seed);
+    let mut logs = String::new();
+    for number in 0..BROKER_KILLS.0 {
+        await_commits(&probe, &mut service, random.between(1, 10));
+        // Most kills come when the first marker of a transaction is written, and others are not.
+        if number % 3 != 0 {
+            await_marker(&probe, &stage, &mut service);
+        }
+        let mut broker = stage.broker.process();
+        broker.kill();
+        if BROKER_KILLS.1.contains(&number) {
+            service.kill();
+            logs.push_str(&service.log());
+            broker.restart();
+            drop(broker);
+            service = Odrwatch::start(&stage, "a", SMALL_STEPS);
+        } else {
+            broker.restart();
+        }
+    }
+    let left = probe.missing(&written);
+    assert!(left.is_none_or(|left| !left.is_empty()), "all was done before the last kill");
+    probe.await_done(&written, &mut [&mut service]);
+    service.stop();
+    logs.push_str(&service.log());
+    let check = Check::new(&stage);
+    let alerts = check.alerts();
+    check.dead_letters();
+    check.statuses();
+    let completed = logs.matches("committed a transaction in part").count();
+    let records = written.records;
+    println!("seed {seed}: {records} records, {alerts} alerts, {completed} commits completed");
+}
+
+/// Waits for a transaction that is open in some progress partition, and then for its end there.
+fn await_marker(probe: &Probe<'_>, stage: &Stage, service: &mut Odrwatch) {
+    let deadline = Deadline::of_step();
+    let topic = OutTopic::Progress;
+    let open = loop {
+        let is_open = |one: &u32| probe.stable(topic, *one) < probe.high(topic, *one);
+        if let Some(open) = (0..stage.partitions).find(is_open) {
+            break open;
+        }
+        service.must_run();
+        deadline.wait(|| format!("an open transaction\n{}", service.log()));
+    };
+    let before = probe.stable(topic, open);
+    // Asked without a pause: the other markers follow within a moment.
+    while (0..100).all(|_| probe.stable(topic, open) == before) {
+        service.must_run();
+        deadline.wait(|| format!("the end of a transaction\n{}", service.log()));
+    }
 }
 
 /// What the killed transactions had written is still there, and was never committed.

@@ -4,8 +4,10 @@
 //! - `child`: the `odrwatch` process: its logs, its HTTP, its end;
 //! - `feed`: what is written into the input topics;
 //! - `probe`: how far the topics and the group are;
+//! - `access`: what the broker must allow;
 //! - `check`: what was committed, held against a replay.
 
+mod access;
 mod check;
 mod child;
 mod crash;
@@ -13,9 +15,11 @@ mod exact;
 mod feed;
 mod members;
 mod probe;
+mod sasl;
 mod silence;
 mod stage;
 mod starts;
+mod terminal;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

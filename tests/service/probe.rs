@@ -91,6 +91,12 @@ impl<'a> Probe<'a> {
 
 fn end(consumer: &BaseConsumer, topic: &str, partition: u32) -> i64 {
     let partition = i32::try_from(partition).unwrap();
-    let (_, end) = consumer.fetch_watermarks(topic, partition, STEP_LIMIT).unwrap();
-    end
+    let deadline = Deadline::of_step();
+    loop {
+        // A broker that just came back may not lead the partition yet.
+        match consumer.fetch_watermarks(topic, partition, STEP_LIMIT) {
+            Ok((_, end)) => return end,
+            Err(error) => deadline.wait(|| format!("the end of {topic}-{partition}: {error}")),
+        }
+    }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use odrwatch::config::{self, Config, Sources};
 use odrwatch::domain::event::Topic;
 use odrwatch::kafka::{
-    Creation, KafkaConfig, TopicLayout, TopicNames, TopicState, check_topics, create_topics,
+    Creation, KafkaConfig, TopicLayout, TopicState, check_topics, create_topics,
 };
-use odrwatch::pipeline::ports::OutTopic;
+use odrwatch::pipeline::ports::{OutTopic, TopicNames};
 use tempfile::TempDir;
 
 use crate::support::Deadline;

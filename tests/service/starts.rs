@@ -2,9 +2,10 @@
 
 use odrwatch::domain::event::Topic;
 use odrwatch::sim::murmur2::partition_of;
+use odrwatch::wire::progress::Progress;
 use tempfile::TempDir;
 
-use super::check::{Check, committed_alerts};
+use super::check::{Check, committed_alerts, progress};
 use super::child::Odrwatch;
 use super::feed::{Written, feedback, keyed, order};
 use super::now_ms;
@@ -140,10 +141,15 @@ fn it_ends_in_order_within_seconds_and_tells_how_far_a_restore_is() {
     probe.await_done(&written, &mut [&mut service]);
     service.await_ready();
     let (asked_ms, before) = (now_ms(), committed_alerts(&stage));
+    let owner = service.address().to_string();
     service.stop();
     let took_ms = now_ms() - asked_ms;
     println!("SIGTERM to exit: {took_ms} ms");
     assert!(took_ms < 15_000, "{took_ms} ms");
+    let records = progress(&stage);
+    let of_last = |of_shard: &Vec<Progress>| of_shard.last().and_then(|last| last.owner.clone());
+    let owners: Vec<_> = records.iter().filter_map(of_last).collect();
+    assert_eq!(owners, vec![owner; 4], "the address that is bound, not port 0");
 
     let mut service = Odrwatch::start(&stage, "a", &[]);
     let mut answers = Vec::new();
@@ -161,6 +167,8 @@ fn it_ends_in_order_within_seconds_and_tells_how_far_a_restore_is() {
     let reasons: Vec<&str> = answers.iter().map(|(_, text)| text.as_str()).collect();
     let restoring = reasons.iter().filter(|text| text.contains("restoring, ")).count();
     assert!(restoring > 0, "{reasons:?}");
+    // Elsewhere than on a terminal, one line for all shards.
+    service.await_line(&["\"done\"", "restoring shards (records)", "per_second"]);
     let (status, text) = service.get("/livez");
     assert_eq!((status, text.as_str()), (200, "alive\n"));
     service.stop();

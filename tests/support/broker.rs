@@ -40,20 +40,30 @@ pub struct KafkaBroker {
     slot: Slot,
 }
 
-/// The TLS listener of a broker.
+/// The TLS listeners of a broker: one that lets everyone in, one that asks for a password.
 #[derive(Clone, Debug)]
 pub struct TlsListener {
     /// The certificate of the authority that signed the broker's.
     pub ca: PathBuf,
-    /// The listener's port on 127.0.0.1.
+    /// The port on 127.0.0.1 of the listener that lets everyone in.
     pub port: u16,
+    /// The port on 127.0.0.1 of the listener that asks for a password.
+    pub sasl_port: u16,
 }
+
+/// The user that the listener knows by PLAIN, and the password.
+pub const PLAIN_USER: (&str, &str) = ("plain-user", "plain-password-5d1f");
 
 impl TlsListener {
     /// Returns the value for `bootstrap.servers`; `security.protocol=ssl` and `ssl.ca.location` go
     /// with it.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the value for `bootstrap.servers` where `security.protocol` is `sasl_ssl`.
+    pub fn sasl_bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.sasl_port)
     }
 }
 
@@ -68,7 +78,7 @@ impl KafkaBroker {
         Self::start_in(Slot::claim(), "", settings)
     }
 
-    /// Starts a broker with a second listener that speaks TLS; the certificates are written to
+    /// Starts a broker with two more listeners that speak TLS; the certificates are written to
     /// `dir`.
     pub fn start_tls(dir: &Path) -> (Self, TlsListener) {
         Self::start_tls_with(dir, &[])
@@ -78,21 +88,73 @@ impl KafkaBroker {
     pub fn start_tls_with(dir: &Path, settings: &[(&str, &str)]) -> (Self, TlsListener) {
         let certificates = Certificates::write(dir);
         let slot = Slot::claim();
-        let tls = TlsListener { ca: certificates.ca, port: slot.ports[2] };
+        let [_, _, port, sasl_port] = slot.ports;
+        let tls = TlsListener { ca: certificates.ca, port, sasl_port };
         let server = certificates.server.to_str().expect("temporary paths are UTF-8");
+        let (user, password) = PLAIN_USER;
+        let plain = format!(
+            "org.apache.kafka.common.security.plain.PlainLoginModule required \
+             user_{user}=\"{password}\";"
+        );
         let own = [
             ("ssl.keystore.type", "PEM"),
             ("ssl.keystore.location", server),
             ("ssl.client.auth", "none"),
+            (
+                "listener.security.protocol.map",
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+            ),
+            ("listener.name.sasl_ssl.sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-512"),
+            ("listener.name.sasl_ssl.plain.sasl.jaas.config", &plain),
+            (
+                "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config",
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            ),
         ];
         let settings = [&own, settings].concat();
-        let listener = format!(",SSL://127.0.0.1:{}", tls.port);
+        let listener = format!(",SSL://127.0.0.1:{port},SASL_SSL://127.0.0.1:{sasl_port}");
         (Self::start_in(slot, &listener, &settings), tls)
+    }
+
+    /// Starts a broker with a second listener, `SASL_PLAINTEXT` with PLAIN, on which these users
+    /// (each with its name as password) may do only what access control allows. Clients of the
+    /// plain listener may do everything. Returns the second listener's address too.
+    pub fn start_guarded(users: &[String]) -> (Self, String) {
+        let slot = Slot::claim();
+        let port = slot.ports[2];
+        let users: String = users.iter().map(|user| format!(" user_{user}=\"{user}\"")).collect();
+        let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
+        let login = format!("{module} required{users};");
+        let settings = [
+            (
+                "listener.security.protocol.map",
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            ),
+            ("sasl.enabled.mechanisms", "PLAIN"),
+            ("listener.name.sasl_plaintext.plain.sasl.jaas.config", &login),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+            ("super.users", "User:ANONYMOUS"),
+        ];
+        let address = format!("127.0.0.1:{port}");
+        (Self::start_in(slot, &format!(",SASL_PLAINTEXT://{address}"), &settings), address)
+    }
+
+    /// A command that runs a class of Kafka's, or a Java source file, with Kafka's class path.
+    pub fn java(main: &str) -> Command {
+        let mut command = Command::new("java");
+        command
+            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"])
+            .arg(format!("-Dlog4j2.configurationFile={}/log4j2.properties", scripts().display()))
+            .arg(format!("-Dkafka.logs.dir={}", std::env::temp_dir().display()))
+            .arg(format!("@{}/classpath.args", prepared_home().display()))
+            .arg(main)
+            .stdin(Stdio::null());
+        command
     }
 
     fn start_in(slot: Slot, listener: &str, settings: &[(&str, &str)]) -> Self {
         let home = prepared_home();
-        let [port, controller, _] = slot.ports;
+        let [port, controller, ..] = slot.ports;
         let dir = slot.dir.display();
         let mut properties = fs::read_to_string(scripts().join("single-node.properties"))
             .expect("it is part of the repository");
@@ -123,6 +185,26 @@ impl KafkaBroker {
     /// Returns the value for `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.slot.ports[0])
+    }
+
+    /// Makes a user known by SCRAM-SHA-512.
+    pub fn add_scram_user(&self, name: &str, password: &str) {
+        let mut command = Command::new("java");
+        command
+            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xlog:disable"])
+            .arg(format!("-Dlog4j2.configurationFile={}/log4j2.properties", scripts().display()))
+            .arg(format!("-Dkafka.logs.dir={}/client", self.slot.dir.display()))
+            .arg(format!("@{}/classpath.args", home().display()))
+            .args(["kafka.admin.ConfigCommand", "--bootstrap-server", &self.bootstrap()])
+            .args(["--alter", "--entity-type", "users", "--entity-name", name, "--add-config"])
+            .arg(format!("SCRAM-SHA-512=[password={password}]"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = process::spawn(command).expect("java is on the PATH");
+        let output = child.wait_with_output().expect("the process is our child");
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
     }
 
     /// Returns what the broker logged so far: warnings and errors.

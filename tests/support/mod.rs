@@ -56,7 +56,16 @@ pub fn target() -> &'static Path {
 
 /// Returns the path of Prometheus's promtool, which `scripts/setup.sh` puts there.
 pub fn promtool() -> PathBuf {
-    let promtool = target().join("tools/promtool");
-    assert!(promtool.exists(), "{} is missing: run scripts/setup.sh", promtool.display());
-    promtool
+    tool("promtool")
+}
+
+/// Returns the path of Prometheus itself, from the same place.
+pub fn prometheus() -> PathBuf {
+    tool("prometheus")
+}
+
+fn tool(name: &str) -> PathBuf {
+    let tool = target().join("tools").join(name);
+    assert!(tool.exists(), "{} is missing: run scripts/setup.sh", tool.display());
+    tool
 }

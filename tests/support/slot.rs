@@ -14,14 +14,14 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const FIRST_PORT: u16 = 20_000;
-const PORTS: u16 = 3;
+const PORTS: u16 = 4;
 const SLOTS: u16 = 2_000;
 
 /// The ports and the directory of one broker, and the right to use them.
 #[derive(Debug)]
 pub struct Slot {
-    /// Three ports that were free when the slot was claimed.
-    pub ports: [u16; 3],
+    /// Four ports that were free when the slot was claimed.
+    pub ports: [u16; 4],
     /// A directory that was empty when the slot was claimed; it goes with the slot.
     pub dir: PathBuf,
     _lock: File,
@@ -44,7 +44,7 @@ impl Slot {
             let number = u16::try_from(number).expect("less than SLOTS");
             let Some(lock) = try_lock(&base, number) else { continue };
             let first = FIRST_PORT + number * PORTS;
-            let ports = [first, first + 1, first + 2];
+            let ports = [first, first + 1, first + 2, first + 3];
             if ports.iter().any(|&port| TcpListener::bind(("127.0.0.1", port)).is_err()) {
                 continue;
             }

@@ -85,7 +85,8 @@ pub struct Token {
 
 /// Reads all files that rules speak of.
 pub fn read_project(root: &Path) -> Vec<File> {
-    const FOLDERS: [&str; 7] = ["src", "tests", "benches", "examples", "docs", "scripts", "config"];
+    const FOLDERS: [&str; 8] =
+        ["src", "tests", "benches", "examples", "docs", "scripts", "config", "deploy"];
     const LONE: [&str; 5] =
         ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Cargo.toml"];
     const KINDS: [&str; 7] = ["rs", "md", "sh", "yaml", "toml", "txt", "jsonl"];

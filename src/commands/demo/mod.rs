@@ -124,7 +124,9 @@ impl Demo<'_> {
 
     fn on_kafka(self) -> Result<(), Failure> {
         let config = self.config;
-        let facts = topics::create(config, self.args.history_days)?;
+        let mut facts = topics::create(config, self.args.history_days)?;
+        // They are of topics that are kept for long; these go with the demo.
+        facts.warnings.clear();
         topics::delete_left_behind(config, self.began_ms);
         let kafka = cluster::settings(config);
         let failed = |error| failure_of_asking(&error);
@@ -164,8 +166,13 @@ impl Demo<'_> {
             stage.wait_until_open();
             connect(worker)
         };
-        let service =
-            Service { board: Some(board), is_synthetic: true, ..service_of(config, PARTITIONS) };
+        // The screen tells of progress.
+        let service = Service {
+            board: Some(board),
+            is_synthetic: true,
+            tells_progress: false,
+            ..service_of(config, PARTITIONS, config.http.listen)
+        };
         service::serve(&service, listener, connect, companions)
     }
 }

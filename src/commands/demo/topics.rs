@@ -107,7 +107,7 @@ pub fn create(config: &Config, history_days: u32) -> Result<TopicFacts, Failure>
             _ => break,
         }
     }
-    cluster::check(config)
+    cluster::check(config, &cluster::settings(config))
 }
 
 /// Deletes the run's topics.

@@ -34,10 +34,11 @@ use super::exit::ExitCode;
 use super::failure::{Failure, FileError};
 use super::output;
 use super::start::{self, Stopwatch};
-use crate::config::{AlertsFrom, Config, Sources, TopicNames};
+use crate::config::{AlertsFrom, Config, Sources};
 use crate::domain::event::Topic;
 use crate::domain::shard::AlertingStart;
 use crate::domain::time::RecordTime;
+use crate::pipeline::ports::TopicNames;
 use crate::pipeline::replay::{Output, Replay, ReplayConfig, ReplayError};
 use crate::telemetry::Progress;
 use crate::wire::decision::DecisionLine;
@@ -88,6 +89,7 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), Failure> {
 /// What was replayed.
 struct Replayed {
     partitions: u32,
+    is_from_files: bool,
     skipped: Skipped,
     output: Output,
 }
@@ -119,7 +121,7 @@ fn from_files(
     pace.finish();
     skipped.tell();
     let output = replay.finish().map_err(of_replay)?;
-    Ok(Replayed { partitions, skipped, output })
+    Ok(Replayed { partitions, is_from_files: true, skipped, output })
 }
 
 fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayConfig {
@@ -221,7 +223,8 @@ fn unreadable(name: &str, error: io::Error) -> Failure {
 
 /// A line that is no record.
 fn no_record(place: String, error: impl Error + Send + Sync + 'static) -> Failure {
-    Failure::new(ExitCode::Usage, error).during("not a record").during(place)
+    let form = "a record is what `kcat -J` or `rpk topic consume -f json` writes around its value";
+    Failure::new(ExitCode::Usage, format!("{error}; {form}")).during("not a record").during(place)
 }
 
 /// What the replay refuses.

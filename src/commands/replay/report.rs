@@ -114,8 +114,36 @@ impl Report<'_> {
             Some(boundary) => {
                 format!("As known at {boundary}: {accounts}, a window of {days} days ({zone})\n")
             }
+            None if self.read() == 0 => self.nothing(),
             None => "No record had a time.\n".to_owned(),
         }
+    }
+
+    /// How many records of the input topics were read.
+    fn read(&self) -> u64 {
+        let output = &self.replayed.output;
+        let counted: u64 = output.counts.by_topic.iter().flatten().sum();
+        counted + output.pending.iter().sum::<u64>()
+    }
+
+    /// What there is to say where nothing was read.
+    fn nothing(&self) -> String {
+        let topics = Topic::ALL.map(|topic| self.config.kafka.topics.input(topic)).join(", ");
+        if !self.replayed.is_from_files {
+            return format!("0 records were read: the topics {topics} are empty.\n");
+        }
+        let skipped = &self.replayed.skipped;
+        let others = skipped.by_topic.values().sum::<u64>() + skipped.others;
+        let of_others = match others {
+            0 => String::new(),
+            others => format!("; {others} of other topics were skipped"),
+        };
+        format!(
+            "0 records of the topics {topics} were read{of_others}. A file holds what `kcat -J` or \
+             `rpk topic consume -f json` writes: a JSON object for each record, with its topic, \
+             partition, offset, timestamp, key and value. Other names of topics: \
+             --set kafka.topics.orders=NAME.\n"
+        )
     }
 
     fn accounts(&self, text: &mut String) {

@@ -46,7 +46,7 @@ pub fn replay(
         return Err(failure);
     }
     let output = replay.finish().map_err(of_replay)?;
-    Ok(Replayed { partitions, skipped: Skipped::default(), output })
+    Ok(Replayed { partitions, is_from_files: false, skipped: Skipped::default(), output })
 }
 
 /// The decisions of the progress topic; none where there is no such topic.

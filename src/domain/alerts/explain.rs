@@ -161,7 +161,7 @@ fn push_counted(
             listed: ListedDefect {
                 order_id: book.order_text(key),
                 kind: defect.fact.kind(),
-                reference: defect.reference.clone(),
+                reference: defect.reference.as_ref().map(|text| text.as_str().into()),
                 new: !(was_in && defect.counted_before(book.boundary, &book.policy)),
             },
         });

@@ -6,17 +6,19 @@
 //!
 //! Invariants:
 //! - I-4: an order has at most one entry; identity is `(seller, order id)`.
-//! - I-5: an entry's purchase time is exact to the millisecond, although only its low 39 bits
-//!   (17 years) are kept: all held orders lie within years of the shard's present.
+//! - I-5: an entry's purchase time is exact to the millisecond, although only its low 38 bits
+//!   (8 years) are kept: all held orders lie within four years of the shard's present.
 //!
 //! Absent on purpose: any output order (nothing that iterates here reaches an output unsorted).
 
 pub(crate) mod odd_ids;
+pub(crate) mod prefetch;
 mod table;
 
 use super::event::{Channel, OrderEvent, OrderStatus};
 use super::time::EventTime;
 use super::window::AccountNo;
+use prefetch::Places;
 use table::{Entry, SegmentedTable};
 
 /// The key of an order within its shard: the 57-bit number of an Amazon id, or the number of an
@@ -139,7 +141,7 @@ pub(crate) struct Order {
 }
 
 /// The bits of a purchase time that an entry keeps.
-const PURCHASE_BITS: u32 = 39;
+const PURCHASE_BITS: u32 = 38;
 const PURCHASE_MASK: u64 = (1 << PURCHASE_BITS) - 1;
 /// The bits of an account's number that an entry keeps.
 pub(crate) const ACCOUNT_BITS: u32 = 24;
@@ -169,7 +171,7 @@ impl OrderIndex {
         self.table.bytes()
     }
 
-    /// Tells the shard's present, in ms; it must stay within eight years of all held orders.
+    /// Tells the shard's present, in ms; it must stay within four years of all held orders.
     pub(crate) fn set_present(&mut self, present_ms: i64) {
         self.present_ms = present_ms;
     }
@@ -177,6 +179,11 @@ impl OrderIndex {
     /// The hash that all other calls take, so that a batch can hash first and look up later.
     pub(crate) fn hash(&self, key: OrderKey) -> u64 {
         hash(key.bits(), self.seed)
+    }
+
+    /// Adds what a lookup of this hash reads first to what is to be fetched.
+    pub(crate) fn place(&self, hash: u64, places: &mut Places) {
+        self.table.place(hash, places);
     }
 
     /// Finds an order. `is_sellers` tells whether an account is one of the order's seller: two
@@ -189,7 +196,7 @@ impl OrderIndex {
     ) -> Option<Order> {
         self.table
             .find(hash, |entry| entry.key() == key.bits() && is_sellers(account_of(entry)))
-            .map(|entry| self.unpack(*entry))
+            .map(|entry| unpack(entry, self.present_ms))
     }
 
     /// Adds an order that is not held.
@@ -201,11 +208,9 @@ impl OrderIndex {
 
     /// Replaces what is known of an order that is held in `account`.
     pub(crate) fn replace(&mut self, hash: u64, key: OrderKey, account: AccountNo, order: &Order) {
-        let entry = self
-            .table
-            .find_mut(hash, |entry| entry.key() == key.bits() && account_of(entry) == account)
-            .expect("I-4: an order that was found is still there");
-        *entry = pack(key, order);
+        let is_it = |entry: &Entry| entry.key() == key.bits() && account_of(entry) == account;
+        let replaced = self.table.replace(hash, pack(key, order), is_it);
+        assert!(replaced, "I-4: an order that was found is still there");
     }
 
     /// Forgets the orders for which `is_gone` holds, and hands over each. It does not hold for a
@@ -216,24 +221,19 @@ impl OrderIndex {
         is_gone: impl Fn(EventTime) -> bool,
         mut forgotten: impl FnMut(OrderKey, Order),
     ) {
-        let present_ms = self.present_ms;
+        let (present_ms, seed) = (self.present_ms, self.seed);
         let present = low_bits(present_ms);
         let later = surely_later_ms.saturating_sub(present_ms);
-        self.table.retain(|entry| {
-            if distance(entry.value(), present) >= later {
-                return true;
-            }
+        let may_go = |entry: &Entry| distance(entry.value(), present) < later;
+        let keep = |entry: &Entry| {
             let order = unpack(*entry, present_ms);
             let gone = is_gone(order.purchase_time);
             if gone {
                 forgotten(OrderKey(entry.key()), order);
             }
             !gone
-        });
-    }
-
-    fn unpack(&self, entry: Entry) -> Order {
-        unpack(entry, self.present_ms)
+        };
+        self.table.retain(may_go, keep, |held| hash(held.key(), seed));
     }
 }
 
@@ -278,10 +278,10 @@ fn unpack(entry: Entry, present_ms: i64) -> Order {
 }
 
 /// I-5: how much later than the present a purchase is, from the low bits of both: a signed number
-/// of 39 bits.
+/// of 38 bits.
 fn distance(value: u64, present: u64) -> i64 {
     let kept = value >> 1 & PURCHASE_MASK;
-    // Moves the sign bit of the 39 to the top, and back with its copies.
+    // Moves the sign bit of the 38 to the top, and back with its copies.
     let shifted = kept.wrapping_sub(present) << (64 - PURCHASE_BITS);
     i64::from_le_bytes(shifted.to_le_bytes()) >> (64 - PURCHASE_BITS)
 }
@@ -312,7 +312,7 @@ mod tests {
     fn i_5_an_entry_keeps_everything_exactly() {
         let present = 1_790_000_000_000;
         for offset in
-            [0, 1, -1, 86_399_999, -75 * 86_400_000, 365 * 86_400_000, -8 * 31_536_000_000]
+            [0, 1, -1, 86_399_999, -75 * 86_400_000, 365 * 86_400_000, -4 * 31_536_000_000]
         {
             for code in 0..54 {
                 let mut held = order(0xFF_FFFF, present + offset);

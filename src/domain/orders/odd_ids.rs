@@ -7,11 +7,12 @@ use hashbrown::HashTable;
 
 use super::OrderKey;
 use crate::domain::boundary::SellerNo;
+use crate::domain::held_text::HeldText;
 
 #[derive(Clone, Debug)]
 struct OddId {
     seller: SellerNo,
-    text: Box<str>,
+    text: HeldText,
 }
 
 /// The side table of odd ids.
@@ -53,20 +54,21 @@ impl OddIds {
         let (seed, slots) = (self.seed, &self.slots);
         self.by_text.insert_unique(hash(seller, text, seed), slot, |slot| {
             let id = slots[index(*slot)].as_ref().expect("a listed slot is in use");
-            hash(id.seller, &id.text, seed)
+            hash(id.seller, id.text.as_str(), seed)
         });
         OrderKey::odd(slot)
     }
 
     /// The text of an odd key.
     pub(crate) fn text(&self, slot: u32) -> &str {
-        &self.slots[index(slot)].as_ref().expect("a key that is held has its slot").text
+        let id = self.slots[index(slot)].as_ref().expect("a key that is held has its slot");
+        id.text.as_str()
     }
 
     /// Gives a slot back.
     pub(crate) fn release(&mut self, slot: u32) {
         let id = self.slots[index(slot)].take().expect("a slot is released once");
-        let hash = hash(id.seller, &id.text, self.seed);
+        let hash = hash(id.seller, id.text.as_str(), self.seed);
         self.by_text
             .find_entry(hash, |held| *held == slot)
             .expect("a slot in use is listed")
@@ -80,11 +82,9 @@ impl OddIds {
         self.by_text.len()
     }
 
-    /// Bytes held, about.
+    /// Bytes held, about: long texts that are held apart are not walked.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Option<OddId>>()
-            + self.slots.iter().flatten().map(|id| id.text.len()).sum::<usize>()
-            + self.by_text.allocation_size()
+        self.slots.capacity() * size_of::<Option<OddId>>() + self.by_text.allocation_size()
     }
 }
 
@@ -93,7 +93,7 @@ fn index(slot: u32) -> usize {
 }
 
 fn is_slot(slots: &[Option<OddId>], slot: u32, seller: SellerNo, text: &str) -> bool {
-    slots[index(slot)].as_ref().is_some_and(|id| id.seller == seller && &*id.text == text)
+    slots[index(slot)].as_ref().is_some_and(|id| id.seller == seller && id.text.as_str() == text)
 }
 
 fn hash(seller: SellerNo, text: &str, seed: u64) -> u64 {

@@ -1,28 +1,47 @@
-//! A hash table of 16-byte entries that grows a piece at a time.
+//! A hash table of 16-byte entries, four to a line of the cache, that grows a piece at a time.
 //!
 //! ```text
-//! hash ── bits 48..56 ──> segment (256) ── bits 24..48, scaled ──> one of 8..=15 sub-tables
+//! hash ── low 32 bits, scaled ──> segment (1,024) ── high 32 bits, scaled ──> home line
+//! line:  [entry|entry|entry|entry]  ── full: its entries went on to the next line, and so on ─>
 //! ```
 //!
-//! One `hashbrown` table of this size would double: half of it empty, and seconds of pause. Here a
-//! segment grows by one sub-table (by 7 to 12 per cent) when one of its sub-tables is full, and
-//! only that segment is rebuilt; from 15 it goes to 8 of double the size. So the fill stays between
-//! about three quarters and 7/8, at any number of orders, and a pause is as short as one segment.
+//! A lookup reads its home line, and goes on to the next line only while entries are known to have
+//! gone on: each line counts those that passed it, in four bits that its entries have to spare.
+//! So nothing is left behind by a deletion, and an order that is new costs one line as well as
+//! one that is held. The line is known from the hash alone, so that many can be
+//! fetched ahead ([`SegmentedTable::place`]).
 //!
-//! Invariant I-6: a sub-table is never asked to grow by itself.
+//! One table of this size would double: half of it empty, and seconds of pause. Here a segment
+//! grows by a quarter to a seventh when it is 86 per cent full, and only that segment is rebuilt.
+//! So the fill stays between 69 and 86 per cent, at any number of orders, and a pause is as short
+//! as one segment.
+//!
+//! Invariants:
+//! - I-6: an entry lies in its home line, or in a later one such that every line from its home up
+//!   to the one before counts it; a count that reached its greatest value is not taken back until
+//!   the segment is rebuilt.
+//! - I-23: a segment has a free place whenever an entry is added.
 
-use hashbrown::HashTable;
+use super::prefetch::Places;
 
-/// One order: 58 bits of key, 6 bits of state, 64 bits of value.
+/// One order: 58 bits of key, 6 bits of state, 63 bits of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     key_and_state: u64,
     value: u64,
 }
 
+/// The top bit of a value belongs to the line.
+const VALUE: u64 = !PASSED;
+const PASSED: u64 = 1 << 63;
+/// A place without an entry: no key has all its bits set.
+const FREE: u64 = u64::MAX;
+
 impl Entry {
     pub(super) fn new(key: u64, state: u64, value: u64) -> Self {
         debug_assert!(key < 1 << 58 && state < 64, "a key has 58 bits, a state 6");
+        debug_assert!(key != FREE >> 6, "the greatest key stands for no entry");
+        debug_assert!(value & PASSED == 0, "a value has 63 bits");
         Self { key_and_state: key << 6 | state, value }
     }
 
@@ -35,20 +54,75 @@ impl Entry {
     }
 
     pub(super) const fn value(self) -> u64 {
-        self.value
+        self.value & VALUE
+    }
+
+    const fn is_free(self) -> bool {
+        self.key_and_state == FREE
     }
 }
 
-const SEGMENTS: usize = 256;
-const LEAST_PARTS: usize = 8;
-const MOST_PARTS: usize = 15;
-/// Buckets of a sub-table of a segment's first rung.
-const FIRST_BUCKETS: usize = 4;
+/// Entries of a line.
+const WIDTH: usize = 4;
+/// The greatest count of a line.
+const MANY: u8 = 15;
 
-#[derive(Clone, Debug)]
+/// A line of the cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([Entry; WIDTH]);
+
+const _: () = assert!(size_of::<Line>() == 64, "a line of the table is a line of the cache");
+
+impl Line {
+    const EMPTY: Self = Self([Entry { key_and_state: FREE, value: 0 }; WIDTH]);
+
+    /// Whether an entry whose home is here or before lies behind this line.
+    const fn was_passed(&self) -> bool {
+        let [a, b, c, d] = &self.0;
+        (a.value | b.value | c.value | d.value) & PASSED != 0
+    }
+
+    /// The count of entries that passed, one bit in each value.
+    fn passed(&self) -> u8 {
+        self.0.iter().rev().fold(0, |count, entry| count << 1 | u8::from(entry.value & PASSED != 0))
+    }
+
+    fn set_passed(&mut self, count: u8) {
+        for (bit, entry) in self.0.iter_mut().enumerate() {
+            let passed = if count >> bit & 1 == 1 { PASSED } else { 0 };
+            entry.value = entry.value & VALUE | passed;
+        }
+    }
+
+    fn pass(&mut self) {
+        self.set_passed((self.passed() + 1).min(MANY));
+    }
+
+    fn take_back(&mut self) {
+        let count = self.passed();
+        debug_assert!(count > 0, "I-6: what lies behind was counted");
+        if count < MANY {
+            self.set_passed(count - 1);
+        }
+    }
+
+    /// Writes a place, whose bit of the count stays.
+    fn set(&mut self, place: usize, entry: Entry) {
+        let held = &mut self.0[place];
+        *held = Entry { value: entry.value() | held.value & PASSED, ..entry };
+    }
+
+    fn free_place(&self) -> Option<usize> {
+        self.0.iter().position(|entry| entry.is_free())
+    }
+}
+
+/// One of many parts of the table, by a part of the hash.
+#[derive(Clone, Debug, Default)]
 struct Segment {
-    parts: Vec<HashTable<Entry>>,
-    buckets: usize,
+    lines: Vec<Line>,
+    len: usize,
 }
 
 /// The table.
@@ -58,139 +132,187 @@ pub(super) struct SegmentedTable {
     len: usize,
 }
 
-/// The number of a segment: bits 48..56 of the hash (hashbrown uses the lowest and the top 7).
+const SEGMENTS: u64 = 1_024;
+/// Lines of a segment's first shape.
+const FIRST_LINES: usize = 4;
+
+/// The number of a segment: the low half of the hash, scaled.
 fn segment_of(hash: u64) -> usize {
-    usize::try_from(hash >> 48 & 255).expect("8 bits fit")
+    scale(hash & 0xFFFF_FFFF, SEGMENTS)
 }
 
-/// The number of a sub-table among `parts`: bits 24..48, scaled.
-fn part_of(hash: u64, parts: usize) -> usize {
-    let parts = u64::try_from(parts).expect("at most 15");
-    usize::try_from(((hash >> 24 & 0xFF_FFFF) * parts) >> 24).expect("below 15")
+/// The number of a line among `lines`: the high half of the hash, scaled.
+fn home_of(hash: u64, lines: usize) -> usize {
+    scale(hash >> 32, u64::try_from(lines).expect("usize has at most 64 bits here"))
 }
 
-/// Entries that a hashbrown table of this many buckets (a power of two, at least 4) holds.
-const fn capacity_of(buckets: usize) -> usize {
-    if buckets < 8 { buckets - 1 } else { buckets / 8 * 7 }
+/// Spreads 32 bits evenly over `0..range`, which is at most 2^32.
+fn scale(bits: u64, range: u64) -> usize {
+    usize::try_from((bits * range) >> 32).expect("below a number of lines in memory")
+}
+
+/// Entries that a segment of this many lines may have: 86 per cent.
+const fn capacity_of(lines: usize) -> usize {
+    lines * WIDTH * 55 / 64
+}
+
+/// The next larger shape: 4, 5, 6 or 7 times a power of two, which allocators have sizes for.
+const fn next_shape(lines: usize) -> usize {
+    if lines < FIRST_LINES {
+        return FIRST_LINES;
+    }
+    // The power of two that has two digits less than the number of lines.
+    lines + (1 << (lines.ilog2() - 2))
 }
 
 impl SegmentedTable {
     pub(super) fn new() -> Self {
-        let empty = Segment { parts: Vec::new(), buckets: FIRST_BUCKETS };
-        Self { segments: vec![empty; SEGMENTS], len: 0 }
+        let count = usize::try_from(SEGMENTS).expect("a small number");
+        Self { segments: vec![Segment::default(); count], len: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of all sub-tables: buckets and control bytes.
+    /// Bytes of all segments.
     pub(super) fn bytes(&self) -> usize {
-        let headers = SEGMENTS * size_of::<Segment>();
-        let parts = self.segments.iter().flat_map(|segment| &segment.parts);
-        headers + parts.map(|part| part.allocation_size() + size_of_val(part)).sum::<usize>()
+        let lines: usize = self.segments.iter().map(|segment| segment.lines.capacity()).sum();
+        size_of_val(&*self.segments) + lines * size_of::<Line>()
     }
 
-    pub(super) fn find(&self, hash: u64, eq: impl FnMut(&Entry) -> bool) -> Option<&Entry> {
-        let parts = &self.segments[segment_of(hash)].parts;
-        parts.get(part_of(hash, parts.len()))?.find(hash, eq)
+    /// Adds what a lookup of this hash reads first to what is to be fetched.
+    pub(super) fn place(&self, hash: u64, places: &mut Places) {
+        let segment = &self.segments[segment_of(hash)];
+        if let Some(line) = segment.lines.get(home_of(hash, segment.lines.len())) {
+            places.add(line);
+        }
     }
 
-    pub(super) fn find_mut(
+    pub(super) fn find(&self, hash: u64, eq: impl FnMut(&Entry) -> bool) -> Option<Entry> {
+        let segment = &self.segments[segment_of(hash)];
+        let (line, place) = segment.find(hash, eq)?;
+        let entry = segment.lines[line].0[place];
+        Some(Entry { value: entry.value(), ..entry })
+    }
+
+    /// Replaces an entry that is there by one of the same key; tells whether it was.
+    pub(super) fn replace(
         &mut self,
         hash: u64,
+        entry: Entry,
         eq: impl FnMut(&Entry) -> bool,
-    ) -> Option<&mut Entry> {
-        let parts = &mut self.segments[segment_of(hash)].parts;
-        let part = part_of(hash, parts.len());
-        parts.get_mut(part)?.find_mut(hash, eq)
+    ) -> bool {
+        let segment = &mut self.segments[segment_of(hash)];
+        let Some((line, place)) = segment.find(hash, eq) else { return false };
+        segment.lines[line].set(place, entry);
+        true
     }
 
     /// Adds an entry that is not there.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&Entry) -> u64) {
         let segment = &mut self.segments[segment_of(hash)];
-        while !segment.has_room(hash) {
+        if segment.len == capacity_of(segment.lines.len()) {
             segment.grow(&rehash);
         }
-        let part = part_of(hash, segment.parts.len());
-        segment.parts[part].insert_unique(hash, entry, &rehash);
+        segment.insert(hash, entry);
         self.len += 1;
     }
 
-    /// Keeps the entries for which `keep` holds.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
-        let mut len = 0;
-        for part in self.segments.iter_mut().flat_map(|segment| &mut segment.parts) {
-            part.retain(|entry| keep(entry));
-            len += part.len();
+    /// Keeps the entries for which `may_go` does not hold, or `keep` does. `may_go` is asked of
+    /// every entry: it is to be cheap and without branches.
+    pub(super) fn retain(
+        &mut self,
+        may_go: impl Fn(&Entry) -> bool,
+        mut keep: impl FnMut(&Entry) -> bool,
+        rehash: impl Fn(&Entry) -> u64,
+    ) {
+        for segment in &mut self.segments {
+            let before = segment.len;
+            segment.retain(&may_go, &mut keep, &rehash);
+            self.len -= before - segment.len;
         }
-        self.len = len;
     }
 }
 
 impl Segment {
-    fn has_room(&self, hash: u64) -> bool {
-        self.parts
-            .get(part_of(hash, self.parts.len()))
-            .is_some_and(|part| part.len() < capacity_of(self.buckets))
-    }
-
-    /// Rebuilds the segment with the next larger shape that holds what there is.
-    fn grow(&mut self, rehash: &impl Fn(&Entry) -> u64) {
-        let entries: Vec<Entry> = self.parts.iter().flat_map(|part| part.iter().copied()).collect();
-        let mut parts = self.parts.len();
-        self.parts = Vec::new();
+    fn find(&self, hash: u64, mut eq: impl FnMut(&Entry) -> bool) -> Option<(usize, usize)> {
+        let mut at = home_of(hash, self.lines.len());
+        let mut line = self.lines.get(at)?;
         loop {
-            if parts < LEAST_PARTS {
-                parts = LEAST_PARTS;
-            } else if parts < MOST_PARTS {
-                parts += 1;
-            } else {
-                parts = LEAST_PARTS;
-                self.buckets *= 2;
+            for (place, entry) in line.0.iter().enumerate() {
+                if eq(entry) {
+                    return Some((at, place));
+                }
             }
-            if self.fill(parts, &entries, rehash) {
-                return;
+            if !line.was_passed() {
+                return None;
+            }
+            at = self.next(at);
+            line = &self.lines[at];
+        }
+    }
+
+    /// The line after a line; after the last comes the first.
+    const fn next(&self, at: usize) -> usize {
+        if at + 1 == self.lines.len() { 0 } else { at + 1 }
+    }
+
+    /// Adds an entry; there is room (I-23), as a segment is never full.
+    fn insert(&mut self, hash: u64, entry: Entry) {
+        let mut at = home_of(hash, self.lines.len());
+        let place = loop {
+            let line = &mut self.lines[at];
+            if let Some(place) = line.free_place() {
+                break place;
+            }
+            line.pass();
+            at = self.next(at);
+        };
+        self.lines[at].set(place, entry);
+        self.len += 1;
+    }
+
+    /// Rebuilds the segment with the next larger shape.
+    fn grow(&mut self, rehash: &impl Fn(&Entry) -> u64) {
+        let lines = next_shape(self.lines.len());
+        let old = std::mem::replace(&mut self.lines, vec![Line::EMPTY; lines]);
+        self.len = 0;
+        for entry in old.iter().flat_map(|line| &line.0) {
+            if !entry.is_free() {
+                self.insert(rehash(entry), *entry);
             }
         }
     }
 
-    /// Spreads the entries over this many sub-tables; false if one of them overflows (I-6).
-    fn fill(&mut self, count: usize, entries: &[Entry], rehash: &impl Fn(&Entry) -> u64) -> bool {
-        let capacity = capacity_of(self.buckets);
-        let mut filled = vec![HashTable::with_capacity(capacity); count];
-        for entry in entries {
-            let hash = rehash(entry);
-            let part: &mut HashTable<Entry> = &mut filled[part_of(hash, count)];
-            if part.len() == capacity {
-                return false;
+    fn retain(
+        &mut self,
+        may_go: &impl Fn(&Entry) -> bool,
+        keep: &mut impl FnMut(&Entry) -> bool,
+        rehash: &impl Fn(&Entry) -> u64,
+    ) {
+        for at in 0..self.lines.len() {
+            // Without a branch for each: nearly always nothing of a line goes.
+            let goes = |any, entry: &Entry| any | (!entry.is_free() & may_go(entry));
+            if !self.lines[at].0.iter().fold(false, goes) {
+                continue;
             }
-            part.insert_unique(hash, *entry, rehash);
+            for place in 0..WIDTH {
+                let entry = self.lines[at].0[place];
+                if entry.is_free() || !may_go(&entry) || keep(&entry) {
+                    continue;
+                }
+                self.lines[at].set(place, Line::EMPTY.0[0]);
+                self.len -= 1;
+                let mut passed = home_of(rehash(&entry), self.lines.len());
+                while passed != at {
+                    self.lines[passed].take_back();
+                    passed = self.next(passed);
+                }
+            }
         }
-        self.parts = filled;
-        true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i_6_sub_tables_keep_the_capacity_that_their_segment_gave_them() {
-        let mut table = SegmentedTable::new();
-        let hash = |entry: &Entry| entry.key().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        for key in 0..300_000 {
-            let entry = Entry::new(key, key % 54, key);
-            table.insert(hash(&entry), entry, hash);
-        }
-        assert_eq!(table.len(), 300_000);
-        for segment in &table.segments {
-            assert!((LEAST_PARTS..=MOST_PARTS).contains(&segment.parts.len()));
-            for part in &segment.parts {
-                assert_eq!(part.capacity(), capacity_of(segment.buckets));
-                assert!(part.len() <= part.capacity());
-            }
-        }
-    }
-}
+mod tests;

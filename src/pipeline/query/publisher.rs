@@ -170,7 +170,7 @@ fn seen<B: Broker>(slot: &Slot, broker: &mut B, length: BoundaryLength, now: Now
     let lags = slot.shard.next_effect().is_some_and(|next| next.ms(length) <= now.wall_ms);
     let holder = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
     ShardSeen {
-        phase: slot.phase.shown(slot.read, now.mono_ms).phase(),
+        phase: slot.phase.label(),
         boundary_ms,
         as_of: slot.shard.as_of(),
         boundary_lag_ms: boundary_ms.filter(|_| lags).map_or(0, |at| now.wall_ms - at),

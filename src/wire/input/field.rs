@@ -159,7 +159,8 @@ impl Field {
     }
 
     /// Told apart by length first, so that most names cost one comparison.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once per member of each record")]
+    #[inline(always)]
     fn of_any_name(name: &[u8]) -> Option<Self> {
         match name.len() {
             6 => match name {

@@ -14,10 +14,16 @@ use super::field::{COUNT, Field};
 
 /// A field's value.
 #[derive(Clone, Copy)]
-struct Value<'a> {
-    kind: Kind,
-    /// As it is written; of a string, what is between the quotes.
-    raw: &'a str,
+pub(super) struct Value<'a> {
+    pub kind: Kind,
+    /// As it is written; of a string, what is between the quotes. Of a comment, of a truth value
+    /// and of what is nested, nobody asks for it.
+    pub raw: &'a str,
+}
+
+impl Value<'_> {
+    /// What is absent.
+    pub(super) const NULL: Value<'static> = Value { kind: Kind::Null, raw: "" };
 }
 
 /// The known fields of a record.
@@ -26,7 +32,13 @@ pub(super) struct Fields<'a>([Value<'a>; COUNT]);
 impl<'a> Fields<'a> {
     /// No fields.
     pub(super) const fn new() -> Self {
-        Self([Value { kind: Kind::Null, raw: "" }; COUNT])
+        Self([Value::NULL; COUNT])
+    }
+
+    /// A field's value.
+    #[inline]
+    pub(super) fn get_mut(&mut self, field: Field) -> &mut Value<'a> {
+        &mut self.0[field.index()]
     }
 
     /// Scans a whole record; the first of `parse`, `duplicate_key` and "not an object" that
@@ -66,7 +78,7 @@ impl<'a> Fields<'a> {
                 }
                 _ => {}
             }
-            self.0[field.index()] = Value { kind: member.kind, raw: scanner.raw_value(&member) };
+            *self.get_mut(field) = Value { kind: member.kind, raw: scanner.raw_value(&member) };
         }
         if let Some(fault) = unpaired.or(twice) {
             return Err(fault);

@@ -2,10 +2,17 @@
 //!
 //! Invariants: of the reasons that apply to a record, the first in the order of SEMANTICS
 //! section 2 is given, over the whole record; an event borrows from the record, and from the
-//! decoder only what was written with escapes. There is one path for good and bad records: a
-//! single pass ([`crate::wire`]'s scanner) collects the known fields, and then the questions are
-//! asked in the order of the reasons. Absent on purpose: tombstones, which the caller counts, and
-//! all that needs the state of a shard.
+//! decoder only what was written with escapes. Absent on purpose: tombstones, which the caller
+//! counts, and all that needs the state of a shard.
+//!
+//! ```text
+//! value ──UTF-8──> quick: serde_json ──> fields ──> questions ──all good──────────────> event
+//!                    └──anything else──> exact: scanner ──> fields ──> questions ──┬──> event
+//!                                                                                  └──> reason
+//! ```
+//!
+//! UTF-8 is checked once for both. The questions are the same for both, asked in the order of the
+//! reasons; but only the exact path's answer is a reason.
 
 mod cause;
 mod chargeback;
@@ -17,6 +24,9 @@ mod fields;
 #[cfg(test)]
 mod mutations;
 mod order;
+mod quick;
+#[cfg(test)]
+mod quick_tests;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -91,42 +101,86 @@ impl Decoder {
         partition: u32,
         limits: &Limits,
     ) -> Result<Event<'a>, DeadLetterCause> {
-        self.event(topic, value, record_time, partition, limits)
-            .map_err(|fault| DeadLetterCause { topic, fault })
+        let place = Place { topic, record_time, partition, limits };
+        let event = text_of(value, limits).and_then(|text| match quick(text, &place) {
+            Some(event) => Ok(event),
+            None => exact(text, &place, &mut self.scratch),
+        });
+        event.map_err(|fault| DeadLetterCause { topic, fault })
     }
 
-    fn event<'a>(
+    /// The same by the exact path alone: what [`Decoder::decode`] is compared with.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_exactly<'a>(
         &'a mut self,
         topic: Topic,
         value: &'a [u8],
         record_time: Option<RecordTime>,
         partition: u32,
         limits: &Limits,
-    ) -> Result<Event<'a>, Fault> {
-        let text = text_of(value, limits)?;
-        let mut fields = Fields::new();
-        fields.scan(text, topic, &mut self.scratch)?;
-        fields.require(required(topic))?;
-        // Without a record time the record is dead in any case, but not before it is read.
-        let recorded = record_time.map_or(EARLIEST_EVENT_MS, RecordTime::ms);
-        let common = Common::read(&fields, EventTime::from_ms(recorded))?;
-        let event = match topic {
-            Topic::Orders => order::read(&fields, &common)?,
-            Topic::Feedback => common.defect(None, feedback::read(&fields)?),
-            Topic::Claims => {
-                let (reference, fact) = claim::read(&fields)?;
-                common.defect(reference, fact)
-            }
-            Topic::Chargebacks => {
-                let (reference, fact) = chargeback::read(&fields)?;
-                common.defect(reference, fact)
-            }
-        };
-        check_partition(&common, partition, limits)?;
-        let record_time = record_time.ok_or(Fault::NoTimestamp)?;
-        check_times(topic, &common, record_time, limits)?;
-        Ok(event)
+    ) -> Result<Event<'a>, DeadLetterCause> {
+        let place = Place { topic, record_time, partition, limits };
+        text_of(value, limits)
+            .and_then(|text| exact(text, &place, &mut self.scratch))
+            .map_err(|fault| DeadLetterCause { topic, fault })
     }
+}
+
+/// Where a record was read, and what it is held to.
+struct Place<'l> {
+    topic: Topic,
+    record_time: Option<RecordTime>,
+    partition: u32,
+    limits: &'l Limits,
+}
+
+/// The event of a record that is plainly good; `None` where it must be looked at exactly.
+#[inline]
+fn quick<'a>(text: &'a str, place: &Place<'_>) -> Option<Event<'a>> {
+    let mut fields = Fields::new();
+    quick::read(text, place.topic, &mut fields)?;
+    event_of(&fields, place).ok()
+}
+
+/// The event of a record, or the first reason why there is none.
+#[cold]
+fn exact<'a>(
+    text: &'a str,
+    place: &Place<'_>,
+    scratch: &'a mut String,
+) -> Result<Event<'a>, Fault> {
+    let mut fields = Fields::new();
+    fields.scan(text, place.topic, scratch)?;
+    event_of(&fields, place)
+}
+
+/// The event that the known fields make, or the first reason after `duplicate_key` why not.
+#[expect(clippy::inline_always, reason = "an event is large: it is built where it goes")]
+#[inline(always)]
+fn event_of<'a>(fields: &Fields<'a>, place: &Place<'_>) -> Result<Event<'a>, Fault> {
+    let Place { topic, record_time, partition, limits } = *place;
+    fields.require(required(topic))?;
+    // Without a record time the record is dead in any case, but not before it is read.
+    let recorded = record_time.map_or(EARLIEST_EVENT_MS, RecordTime::ms);
+    let common = Common::read(fields, EventTime::from_ms(recorded))?;
+    let event = match topic {
+        Topic::Orders => order::read(fields, &common)?,
+        Topic::Feedback => common.defect(None, feedback::read(fields)?),
+        Topic::Claims => {
+            let (reference, fact) = claim::read(fields)?;
+            common.defect(reference, fact)
+        }
+        Topic::Chargebacks => {
+            let (reference, fact) = chargeback::read(fields)?;
+            common.defect(reference, fact)
+        }
+    };
+    check_partition(&common, partition, limits)?;
+    let record_time = record_time.ok_or(Fault::NoTimestamp)?;
+    check_times(topic, &common, record_time, limits)?;
+    Ok(event)
 }
 
 /// What records of a topic must have.

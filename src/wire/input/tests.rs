@@ -38,7 +38,22 @@ pub(super) fn sample(topic: Topic) -> &'static str {
     }
 }
 
-/// Decodes twice and checks that both decoders agree; the event's text, or the message.
+/// The event that the quick path gives, as its text; checks that the exact path gives the same.
+pub(super) fn quick_with(
+    topic: Topic,
+    value: &[u8],
+    time: Option<i64>,
+    limits: &Limits,
+) -> Option<String> {
+    let text = text_of(value, limits).ok()?;
+    let place = Place { topic, record_time: time.map(RecordTime::from_ms), partition: 0, limits };
+    let event = quick(text, &place)?;
+    assert_eq!(exact(text, &place, &mut String::new()), Ok(event), "{topic:?} {text}");
+    Some(described(event))
+}
+
+/// Decodes twice and checks that both decoders agree, and the paths of the one with each other;
+/// the event's text, or the message.
 pub(super) fn decode_with(
     topic: Topic,
     value: &[u8],
@@ -51,6 +66,8 @@ pub(super) fn decode_with(
     let expected = reference::decode(topic, value, time, 0, limits);
     let text = String::from_utf8_lossy(value);
     assert_eq!(event.clone().map_err(DeadLetterCause::reason), expected, "{topic:?} {text}");
+    let quick = quick_with(topic, value, time.map(RecordTime::ms), limits);
+    assert!(quick.is_none_or(|quick| event == Ok(quick)), "{topic:?} {text}");
     event
 }
 
