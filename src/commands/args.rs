@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::advise::args::AdviseArgs;
 use super::exit::ExitCode;
 use crate::config::LogFormat;
 use crate::domain::time::RecordTime;
@@ -123,6 +124,18 @@ Example:
 Without --no-environment the topics are looked at, too. Ends with 0 if all is right, with 78 if
 configuration or topics have mistakes, and with 69 if no broker answers within 5 seconds.")]
     Validate(ValidateArgs),
+    /// Tell of negative feedback whether the marketplace's rules let it be removed
+    #[command(after_help = "\
+Examples:
+  echo 'The lid leaks.' | odrwatch advise
+  echo 'Two weeks late!' | odrwatch advise --channel afn
+  odrwatch advise --report feedback.tsv --format json
+
+A verdict is eligible, uncertain or not, with the words that speak for a rule and, after a !, what
+speaks against it. Many wrong requests are themselves a violation: ask for the removal of eligible
+ones, and look at uncertain ones yourself. What is not known of the orders is left out; the flags
+hold for all rows of a report.")]
+    Advise(AdviseArgs),
     /// Create or check the topics
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -436,6 +449,7 @@ mod tests {
             "odrwatch schema events",
             "odrwatch completions zsh",
             "odrwatch man",
+            "odrwatch advise --report f.tsv --channel mfn --buy-shipping true --profile p.yaml",
             "odrwatch replay --from-kafka -c x.yaml",
             "odrwatch replay a --until 1769817600000",
         ] {

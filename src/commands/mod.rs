@@ -4,6 +4,7 @@
 //! [`show`] how they print. Absent on purpose: any computation of rates or
 //! alerts, which is the engine's.
 
+pub mod advise;
 pub mod args;
 mod cluster;
 mod demo;
@@ -31,6 +32,7 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
         Command::Replay(args) => replay::run(args, &cli.global),
+        Command::Advise(args) => advise::run(args),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),
         Command::Schema(args) => texts::schema(args.name),

@@ -1,0 +1,113 @@
+//! Verdicts on comments: the settled borders, hostile comments, and the labelled ones.
+
+#[path = "advice/corpus.rs"]
+mod corpus;
+#[path = "advice/hostile.rs"]
+mod hostile;
+
+use corpus::{Counts, count, precision, read_rows, recall};
+use odrwatch::advice::model::Model;
+use odrwatch::advice::{Facts, Rule, read};
+use odrwatch::domain::event::Channel;
+
+/// `\u{...}` as the character that it stands for.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u{");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once('}').expect("an escape is closed");
+        let number = u32::from_str_radix(number, 16).expect("an escape is a number");
+        found.push(char::from_u32(number).expect("an escape is a character"));
+        found.push_str(rest);
+    }
+    found
+}
+
+fn facts(words: &str) -> Facts {
+    let flag = |word: &str| match word {
+        "y" => Some(true),
+        "n" => Some(false),
+        "?" => None,
+        other => panic!("no flag {other}"),
+    };
+    let words: Vec<&str> = words.split_whitespace().collect();
+    Facts {
+        channel: match words[0] {
+            "MFN" => Some(Channel::Mfn),
+            "AFN" => Some(Channel::Afn),
+            _ => None,
+        },
+        shipped_on_time: flag(words[1]),
+        buy_shipping: flag(words[2]),
+    }
+}
+
+#[test]
+fn borders_are_where_they_were_settled() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (number, line) in (1..).zip(include_str!("advice/borders.txt").lines()) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        count += 1;
+        let columns: Vec<&str> = line.splitn(4, '|').map(str::trim).collect();
+        let [known, expected, reason, comment] = columns[..] else {
+            panic!("borders.txt:{number}: not four columns");
+        };
+        let verdicts = read(&unescaped(comment)).decide(facts(known));
+        let letter = |rule: Rule| &verdicts.of(rule).decision.as_str()[..1];
+        let found = Rule::ALL.map(letter);
+        let expected: Vec<&str> = expected.split_whitespace().collect();
+        let agrees = found.iter().zip(&expected).all(|(a, b)| a == b || *b == ".");
+        if !agrees || (reason != "." && reason != verdicts.reason.as_str()) {
+            let told = verdicts.reason.as_str();
+            wrong.push(format!("borders.txt:{number}: {found:?} {told}: {comment}"));
+        }
+    }
+    assert!(count > 80, "{count}");
+    assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What was asked of each rule, in thousandths.
+const ASKED: (usize, usize) = (950, 800);
+
+/// What held-out comments must at least come to: what was asked where it is reached, and where it
+/// is not yet (see docs/benchmarks.md) what was measured last.
+const FLOORS: [(Rule, (usize, usize)); 5] = [
+    (Rule::Obscene, ASKED),
+    (Rule::PersonalData, ASKED),
+    (Rule::ProductReview, (790, 370)),
+    (Rule::FulfilledByAmazon, (800, 350)),
+    (Rule::BuyShipping, (780, 310)),
+];
+
+fn model() -> Model {
+    Model::read(include_str!("../src/advice/model.txt")).expect("the trained model is right")
+}
+
+#[test]
+fn held_out_comments_are_judged_no_worse_than_the_floors() {
+    let rows = read_rows("tests/data/feedback/heldout.jsonl");
+    let mut counts = Counts::default();
+    count(&rows, &model(), &mut counts);
+    let told = FLOORS.map(|(rule, (least_precision, least_recall))| {
+        let table = &counts.rules[rule.index()];
+        let (precision, recall) = (precision(table), recall(table));
+        let is_enough = precision >= least_precision && recall >= least_recall;
+        let name = rule.as_str();
+        (is_enough, format!("{name}: precision {precision}, recall {recall}, {table:?}"))
+    });
+    let lines: Vec<&str> = told.iter().map(|(_, line)| line.as_str()).collect();
+    assert!(told.iter().all(|(is_enough, _)| *is_enough), "of 1000:\n{}", lines.join("\n"));
+}
+
+#[test]
+fn training_again_gives_the_same_model() {
+    let rows = read_rows("tests/data/feedback/dev.jsonl");
+    let weights = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let again = weights(&corpus::train(&rows));
+    assert!(again == weights(include_str!("../src/advice/model.txt")), "run train_advice");
+}
