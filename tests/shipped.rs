@@ -350,6 +350,12 @@ fn an_old_promtool_is_not_taken() {
     };
     stub("apt-get", "exit 1");
     stub("sudo", "exit 1");
+    stub("prometheus", "exit 0");
+    // What the browser tests need is there already.
+    let browser = dir.path().join("target/tools/browser");
+    fs::create_dir_all(&browser).unwrap();
+    let lock = in_repository("tests/browser/package-lock.json");
+    fs::copy(lock, browser.join(".installed")).unwrap();
     let path = std::env::vars_os().find(|(name, _)| name == "PATH").unwrap().1;
     let path = format!("{}:{}", dir.path().display(), path.to_str().unwrap());
     let set_up = |version: &str| {
@@ -361,8 +367,8 @@ fn an_old_promtool_is_not_taken() {
     };
     let (code, said) = set_up("2.9.1");
     assert_eq!(code, Some(69), "{said}");
-    assert!(said.contains("is older than 2.42: 2.9.1"), "{said}");
-    assert!(said.contains("put the promtool of Prometheus 2.42 or later on the PATH"), "{said}");
+    assert!(said.contains("is older than 2.42, or stands alone: 2.9.1"), "{said}");
+    assert!(said.contains("put promtool and prometheus 2.42 or later on the PATH"), "{said}");
     assert_eq!(set_up("2.42.0+ds"), (Some(0), String::new()));
     // One that was taken is looked at again.
     assert_eq!(set_up("2.41.9").0, Some(69));
