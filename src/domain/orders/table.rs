@@ -21,6 +21,9 @@
 //!   to the one before counts it; a count that reached its greatest value is not taken back until
 //!   the segment is rebuilt.
 //! - I-23: a segment has a free place whenever an entry is added.
+//! - I-24: at least half as many lines are not passed as when the segment was built: where entries
+//!   come and go and none grows, what passed full lines stays behind them after they have emptied,
+//!   so a segment is built again before lookups of what is not held become long.
 
 use super::prefetch::Places;
 
@@ -123,6 +126,10 @@ impl Line {
 struct Segment {
     lines: Vec<Line>,
     len: usize,
+    /// Lines that no entry passed: where lookups of what is not held end.
+    open: usize,
+    /// The number of open lines below which the segment is built again.
+    least_open: usize,
 }
 
 /// The table.
@@ -212,8 +219,11 @@ impl SegmentedTable {
     /// Adds an entry that is not there.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry, rehash: impl Fn(&Entry) -> u64) {
         let segment = &mut self.segments[segment_of(hash)];
-        if segment.len == capacity_of(segment.lines.len()) {
-            segment.grow(&rehash);
+        let lines = segment.lines.len();
+        if segment.len == capacity_of(lines) {
+            segment.rebuild(next_shape(lines), &rehash);
+        } else if segment.open < segment.least_open {
+            segment.rebuild(lines, &rehash);
         }
         segment.insert(hash, entry);
         self.len += 1;
@@ -250,7 +260,8 @@ impl Segment {
     fn find(&self, hash: u64, mut eq: impl FnMut(&Entry) -> bool) -> Option<(usize, usize)> {
         let mut at = home_of(hash, self.lines.len());
         let mut line = self.lines.get(at)?;
-        loop {
+        // All lines may have been passed: then a lookup ends where it began.
+        for _ in 0..self.lines.len() {
             for (place, entry) in line.0.iter().enumerate() {
                 if eq(entry) {
                     return Some((at, place));
@@ -262,6 +273,7 @@ impl Segment {
             at = self.next(at);
             line = &self.lines[at];
         }
+        None
     }
 
     /// The line after a line; after the last comes the first.
@@ -277,6 +289,7 @@ impl Segment {
             if let Some(place) = line.free_place() {
                 break place;
             }
+            self.open -= usize::from(!line.was_passed());
             line.pass();
             at = self.next(at);
         };
@@ -284,16 +297,17 @@ impl Segment {
         self.len += 1;
     }
 
-    /// Rebuilds the segment with the next larger shape.
-    fn grow(&mut self, rehash: &impl Fn(&Entry) -> u64) {
-        let lines = next_shape(self.lines.len());
+    /// Builds the segment again with so many lines.
+    fn rebuild(&mut self, lines: usize, rehash: &impl Fn(&Entry) -> u64) {
         let old = std::mem::replace(&mut self.lines, vec![Line::EMPTY; lines]);
         self.len = 0;
+        self.open = lines;
         for entry in old.iter().flat_map(|line| &line.0) {
             if !entry.is_free() {
                 self.insert(rehash(entry), *entry);
             }
         }
+        self.least_open = self.open / 2;
     }
 
     fn retain(
@@ -317,7 +331,9 @@ impl Segment {
                 self.len -= 1;
                 let mut passed = home_of(rehash(&entry), self.lines.len());
                 while passed != at {
-                    self.lines[passed].take_back();
+                    let line = &mut self.lines[passed];
+                    line.take_back();
+                    self.open += usize::from(!line.was_passed());
                     passed = self.next(passed);
                 }
             }

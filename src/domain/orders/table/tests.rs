@@ -36,6 +36,8 @@ fn check(table: &SegmentedTable, rehash: impl Fn(&Entry) -> u64) {
         }
         assert_eq!(held, segment.len);
         assert!(held <= capacity_of(lines));
+        let open = segment.lines.iter().filter(|line| !line.was_passed()).count();
+        assert_eq!(open, segment.open);
         for (line, passed) in segment.lines.iter().zip(passed) {
             let counted = u32::from(line.passed());
             assert!(counted == passed || line.passed() == MANY, "{counted} for {passed}");
@@ -60,6 +62,37 @@ fn i_6_and_i_23_hold_while_a_table_grows_and_after_a_part_is_forgotten() {
         let expected = (key % 3 > 0 || key >= 250_000).then(|| Entry::new(key, key % 54, key));
         assert_eq!(found, expected);
     }
+}
+
+/// Lines that a lookup of what is not held reads.
+fn lines_read(table: &SegmentedTable, hash: u64) -> usize {
+    let segment = &table.segments[segment_of(hash)];
+    let lines = segment.lines.len();
+    let mut at = home_of(hash, lines);
+    for read in 1..=lines {
+        if !segment.lines[at].was_passed() {
+            return read;
+        }
+        at = segment.next(at);
+    }
+    lines
+}
+
+#[test]
+fn i_24_lookups_stay_short_where_orders_come_and_go_for_years() {
+    const HELD: u64 = 150_000;
+    const A_DAY: u64 = HELD / 75;
+    let mut table = SegmentedTable::new();
+    for key in 0..HELD * 30 {
+        table.insert(hash(key), Entry::new(key, 0, key), rehash);
+        if key >= HELD && key % A_DAY == 0 {
+            table.retain(|entry| entry.value() < key - HELD, |_| false, rehash);
+        }
+    }
+    check(&table, rehash);
+    let absent = HELD * 40..HELD * 40 + 20_000;
+    let read: usize = absent.map(|key| lines_read(&table, hash(key))).sum();
+    assert!(read < 20_000 * 5, "{read} lines for 20,000 lookups");
 }
 
 #[test]
