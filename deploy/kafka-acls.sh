@@ -20,6 +20,7 @@ ALERTS=${ALERTS:-odr-alerts}
 STATUS=${STATUS:-odr-status}
 DEAD_LETTERS=${DEAD_LETTERS:-odr-dead-letters}
 PROGRESS=${PROGRESS:-odr-progress}
+SNAPSHOTS=${SNAPSHOTS:-odr-snapshots}
 
 case ${1-} in
     --print) run() { printf '%q' "$1" && printf ' %q' "${@:2}" && echo; } ;;
@@ -49,6 +50,8 @@ allow --topic "$ALERTS" --topic "$STATUS" --topic "$DEAD_LETTERS" \
     --operation Read --operation Write --operation DescribeConfigs
 # Progress: written with every commit, read at every start.
 allow --topic "$PROGRESS" --operation Read --operation Write --operation DescribeConfigs
+# Snapshots, where snapshots.store is kafka.
+allow --topic "$SNAPSHOTS" --operation Read --operation Write --operation DescribeConfigs
 # Membership and offsets.
 allow --group "$GROUP" --operation Read
 # One transactional id for each worker: group, instance and number.

@@ -83,12 +83,19 @@ fn probes_ports_and_variables_are_those_of_the_code() {
     }
     let port = defaults().http.listen.port();
     assert_eq!(values()["httpPort"], port);
-    for (variable, value) in [
-        ("ODRWATCH__KAFKA__INSTANCE", "odrwatch-0".to_owned()),
-        ("ODRWATCH__HTTP__LISTEN", format!("0.0.0.0:{port}")),
+    let instance = ("ODRWATCH__KAFKA__INSTANCE", "odrwatch-0".to_owned());
+    let listen = ("ODRWATCH__HTTP__LISTEN", format!("0.0.0.0:{port}"));
+    // Who reaches the pod needs the token, or the chart says that none is wanted.
+    for guard in [
+        ("ODRWATCH__HTTP__TOKEN_FILE", "/etc/odrwatch/http/token".to_owned()),
+        ("ODRWATCH__HTTP__INSECURE", "true".to_owned()),
     ] {
-        assert!(stateful.contains(&format!("- name: {variable}\n")), "{variable}");
-        configured(None, &[(variable.to_owned(), value)]);
+        let variables = [&instance, &listen, &guard];
+        for (variable, _) in variables {
+            assert!(stateful.contains(&format!("- name: {variable}\n")), "{variable}");
+        }
+        let owned = variables.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        configured(None, &owned);
     }
     crate::is_command(&["run", "--config", "/etc/odrwatch/odrwatch.yaml"].map(str::to_owned));
     assert!(stateful.contains("args: [run, --config, /etc/odrwatch/odrwatch.yaml]\n"));
