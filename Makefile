@@ -12,7 +12,7 @@ demo: build ## A synthetic market on a real Kafka (on the in-memory broker witho
 	@scripts/demo.sh $(ODRWATCH) $(DEMO_ARGS)
 
 test: test-setup ## All tests, also those against a real Kafka
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 check: fmt-check lint test deny doc check-deploy ## Everything that a change must pass
 
