@@ -29,9 +29,8 @@ export async function deadLetters(context) {
     context.seen(answer.meta);
     replace(context.main,
       h("div", { class: "page-head" }, h("div", {}, h("h1", {}, "Dead letters"),
-        h("p", {}, "Records that could not be used. Nothing is lost: their bytes are in the "
-          + "dead-letter topic, to be looked at and sent again with ", h("code", {},
-          "odrwatch dlq"), "."))),
+        h("p", {}, "Records that could not be used. Nothing is lost: their bytes, and why, are in "
+          + "the dead-letter topic."))),
       reasons(answer), recent(answer));
   };
   await load();
