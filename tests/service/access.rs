@@ -109,7 +109,8 @@ fn with_the_scripts_entries_it_is_ready_and_without_any_one_it_is_refused() {
     let mut users: Vec<String> = (0..needed.len()).map(without).collect();
     users.extend([FULL.to_owned(), "nosettings".to_owned()]);
     let (broker, address) = KafkaBroker::start_guarded(&users);
-    let config = KafkaConfig::new(&broker.bootstrap(), "odrwatch", "none");
+    let mut config = KafkaConfig::new(&broker.bootstrap(), "odrwatch", "none");
+    config.topics.snapshots = "odr-snapshots".to_owned();
     let layout = TopicLayout { partitions: 2, replication: Some(1), horizon_days: 75 };
     create_topics(&config, layout, Creation::Create).unwrap();
 
