@@ -214,15 +214,12 @@ impl Shard {
         let recovers_on = if saying.state == AlertState::Cleared {
             None
         } else {
-            let place = (scope, view);
-            explain::first_day(account, book.shape, policy, place, as_of, |rate| {
-                match saying.kind {
-                    AlertKind::RestrictionRisk => {
-                        !rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders)
-                    }
-                    AlertKind::Warning | AlertKind::Critical => {
-                        rate.clears(threshold, policy.min_orders)
-                    }
+            explain::first_day(book, account, (scope, view), |rate| match saying.kind {
+                AlertKind::RestrictionRisk => {
+                    !rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders)
+                }
+                AlertKind::Warning | AlertKind::Critical => {
+                    rate.clears(threshold, policy.min_orders)
                 }
             })
         };

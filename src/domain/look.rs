@@ -4,7 +4,7 @@
 //! Invariant: every number comes from the same buckets and totals as the alerts; nothing is
 //! counted twice in another way.
 
-use super::alerts::explain::first_day;
+use super::alerts::explain::{coming, recovers_on};
 use super::alerts::levels::threshold_of;
 use super::book::Book;
 use super::boundary::SellerNo;
@@ -50,6 +50,15 @@ pub struct AccountRow {
     pub trend: Box<[Rate]>,
 }
 
+impl AccountRow {
+    /// The totals of all orders in a view.
+    #[must_use]
+    pub fn all(&self, view: View) -> Counts {
+        let [mfn, afn] = &self.totals[view.index()];
+        plus(mfn, afn)
+    }
+}
+
 /// The numbers of one day, by channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayCounts {
@@ -57,6 +66,15 @@ pub struct DayCounts {
     pub day: Day,
     /// Its orders, by channel in the order of [`Channel::ALL`].
     pub counts: [Counts; 2],
+}
+
+impl DayCounts {
+    /// The numbers of both channels.
+    #[must_use]
+    pub fn all(&self) -> Counts {
+        let [mfn, afn] = &self.counts;
+        plus(mfn, afn)
+    }
 }
 
 /// One alert level of an account.
@@ -223,7 +241,9 @@ impl Shard {
     /// Takes an account that moved, and how it is now; no row where it was forgotten.
     pub fn take_moved(&mut self) -> Option<(AccountNo, Option<AccountRow>)> {
         let number = self.moved.take()?;
-        Some((number, self.book.accounts.try_get(number).map(|_| row(&self.book, number))))
+        let book = &self.book;
+        let row = |account| row(book, number, &rolling(book, account));
+        Some((number, book.accounts.try_get(number).map(row)))
     }
 
     /// One account in full; none if it is not held or no boundary has closed.
@@ -235,10 +255,11 @@ impl Shard {
         let account = book.accounts.get(number);
         let (policy, as_of) = (&book.policy, book.calendar().as_of);
         let rolling = rolling(book, account);
+        let window = usize::try_from(policy.window_days).expect("a window of few days");
         let (defects, defects_total) = defects(book, number);
         let (from, to) = policy.cycle_days_of(as_of);
         Some(AccountLook {
-            row: row(book, number),
+            row: row(book, number, &rolling),
             as_of,
             boundary_ms,
             covered_from: book.covered_from,
@@ -247,7 +268,7 @@ impl Shard {
             days: days(policy.horizon(as_of), as_of)
                 .map(|day| DayCounts { day, counts: by_channel(book, account, day) })
                 .collect(),
-            forecast: forecast(book, account),
+            forecast: coming(book, account, (Scope::All, View::Live)).take(window).collect(),
             cycle: (from, to, self.cycle_end(as_of)),
             cycles: cycles(policy, account, as_of, &rolling),
             rolling,
@@ -257,14 +278,14 @@ impl Shard {
     }
 }
 
-fn row(book: &Book, number: AccountNo) -> AccountRow {
+fn row(book: &Book, number: AccountNo, rolling: &[(Day, Counts)]) -> AccountRow {
     let account = book.accounts.get(number);
     let policy = &book.policy;
     let (seller_id, marketplace_id) = book.accounts.name(number);
     let rate = account.counts(View::Live, Scope::All).rate();
     let warning = policy.warning;
     let active = AlertKind::ALL
-        .map(|kind| subjects(policy).any(|(scope, view)| account.levels.is_up(kind, scope, view)));
+        .map(|kind| policy.subjects().any(|(scope, view)| account.levels.is_up(kind, scope, view)));
     AccountRow {
         seller_id: seller_id.into(),
         marketplace_id: marketplace_id.into(),
@@ -274,39 +295,19 @@ fn row(book: &Book, number: AccountNo) -> AccountRow {
         low_volume: rate.is_low_volume(warning.raise_bp),
         recovers_on: recovers_on(book, account, AlertKind::Warning, (Scope::All, View::Live)),
         active,
-        streak: subjects(policy)
+        streak: policy
+            .subjects()
             .map(|(scope, view)| account.levels.streak(scope, view))
             .max()
             .unwrap_or(0),
-        trend: rolling(book, account).iter().map(|(_, counts)| counts.rate()).collect(),
+        trend: rolling.iter().map(|(_, counts)| counts.rate()).collect(),
     }
-}
-
-fn subjects(policy: &Policy) -> impl Iterator<Item = (Scope, View)> {
-    policy.scopes.iter().flat_map(|scope| policy.views.iter().map(move |view| (*scope, *view)))
-}
-
-fn recovers_on(
-    book: &Book,
-    account: &Account,
-    kind: AlertKind,
-    (scope, view): (Scope, View),
-) -> Option<Day> {
-    let policy = &book.policy;
-    let threshold = threshold_of(kind, policy);
-    let is_over =
-        |rate: Rate| rate.raises(threshold.raise_bp, threshold.min_defects, policy.min_orders);
-    if !is_over(account.counts(view, scope).rate()) {
-        return None;
-    }
-    let as_of = book.calendar().as_of;
-    first_day(account, book.shape, policy, (scope, view), as_of, |rate| !is_over(rate))
 }
 
 fn levels(book: &Book, account: &Account) -> Vec<LevelLook> {
     let policy = &book.policy;
     let of = |kind: AlertKind| {
-        subjects(policy).map(move |(scope, view)| {
+        policy.subjects().map(move |(scope, view)| {
             let threshold = threshold_of(kind, policy);
             let rate = account.counts(view, scope).rate();
             LevelLook {
@@ -352,27 +353,6 @@ fn rolling(book: &Book, account: &Account) -> Vec<(Day, Counts)> {
     }
     rolling.reverse();
     rolling
-}
-
-/// The live totals as of each coming day, until all that is known today has left.
-fn forecast(book: &Book, account: &Account) -> Vec<(Day, Counts)> {
-    let (policy, as_of) = (&book.policy, book.calendar().as_of);
-    let mut counts = account.counts(View::Live, Scope::All);
-    let mut day = as_of;
-    let mut forecast = Vec::new();
-    for _ in 0..policy.window_days {
-        let (leaves, last) = policy.view_days(View::Live, day);
-        let enters = last.plus(1);
-        day = day.plus(1);
-        if book.shape.holds(leaves, as_of) {
-            counts = minus(&counts, &account.day(book.shape, leaves, Scope::All));
-        }
-        if book.shape.holds(enters, as_of) {
-            counts = plus(&counts, &account.day(book.shape, enters, Scope::All));
-        }
-        forecast.push((day, counts));
-    }
-    forecast
 }
 
 /// The cycles whose verdict the streak tells: as many bad ones as it is long, and the good one

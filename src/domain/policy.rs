@@ -210,6 +210,11 @@ impl Policy {
         found
     }
 
+    /// The scopes and views that alerts are about, in the order of evaluation.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = (Scope, View)> {
+        self.scopes.iter().flat_map(|scope| self.views.iter().map(|view| (*scope, *view)))
+    }
+
     /// Days from the horizon to the as-of day, both included.
     #[must_use]
     pub const fn horizon_days(&self) -> u32 {

@@ -3,7 +3,7 @@
 use super::ports::Broker;
 use super::slot::{Now, Slot};
 use crate::domain::event::Topic;
-use crate::domain::time::{Boundary, BoundaryLength};
+use crate::domain::time::BoundaryLength;
 use crate::telemetry::labels::DecisionKind;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::shard_metrics::Held;
@@ -29,25 +29,16 @@ pub fn committed(slot: &Slot, metrics: &Metrics) {
 
 /// Refreshes the gauges of a slot.
 pub fn refresh<B: Broker>(slot: &mut Slot, broker: &mut B, length: BoundaryLength, now: Now) {
-    let inbox = slot.shard.inbox();
+    let left = slot.records_left(broker);
     for topic in Topic::ALL {
-        if let Some(watermark) = inbox.watermark(topic) {
+        if let Some(watermark) = slot.shard.inbox().watermark(topic) {
             slot.metrics.set_record_time_lag_ms(topic, now.wall_ms - watermark.ms());
         }
-        if let Some(end) = broker.known_end(slot.partition(topic)) {
-            let read_to = inbox.read_to(topic);
-            let skipped_to = broker.position(slot.partition(topic)).unwrap_or(read_to);
-            let lag = end.get() - read_to.max(skipped_to).get();
-            slot.metrics.set_consumer_lag(topic, u64::try_from(lag).unwrap_or(0));
+        if let Some(records) = left[topic.index()] {
+            slot.metrics.set_consumer_lag(topic, records);
         }
     }
-    if let Some(closed) = slot.shard.closed() {
-        let holder = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
-        let holder = holder.expect("there are four topics");
-        // A boundary without effect need not close: on a quiet shard nothing lags.
-        let is_due = |next: Boundary| next.ms(length) <= now.wall_ms;
-        let lags = slot.shard.next_effect().is_some_and(is_due);
-        let lag_ms = if lags { now.wall_ms - closed.ms(length) } else { 0 };
+    if let Some((lag_ms, holder)) = slot.boundary_lag(length, now) {
         slot.metrics.set_boundary_lag_ms(lag_ms, holder);
     }
     if let Some(kept) = slot.kept {

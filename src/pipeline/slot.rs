@@ -20,7 +20,7 @@ use crate::domain::effects::Effects;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::shard::Shard;
-use crate::domain::time::RecordTime;
+use crate::domain::time::{Boundary, BoundaryLength, RecordTime};
 use crate::telemetry::labels::ShardPhase;
 use crate::telemetry::shard_metrics::ShardMetrics;
 use crate::wire::decision::DecisionLine;
@@ -284,6 +284,33 @@ impl Slot {
             let read_to = self.shard.inbox().read_to(topic);
             broker.position(self.partition(topic)).map_or(read_to, |at| at.max(read_to))
         })
+    }
+
+    /// Records between where each partition was read to and its end, as far as ends are known.
+    pub fn records_left<B: Broker>(&self, broker: &mut B) -> [Option<u64>; 4] {
+        let positions = self.positions(broker);
+        Topic::ALL.map(|topic| {
+            let end = broker.known_end(self.partition(topic))?;
+            Some(u64::try_from(end.get() - positions[topic.index()].get()).unwrap_or(0))
+        })
+    }
+
+    /// How far the last boundary is behind the clock, in ms, and the topic that holds the next one
+    /// back; none before the first. A boundary without effect need not close: on a quiet shard
+    /// nothing lags.
+    pub fn boundary_lag(&self, length: BoundaryLength, now: Now) -> Option<(i64, Topic)> {
+        let closed = self.shard.closed()?;
+        let is_due = |next: Boundary| next.ms(length) <= now.wall_ms;
+        let lags = self.shard.next_effect().is_some_and(is_due);
+        let lag_ms = if lags { now.wall_ms - closed.ms(length) } else { 0 };
+        Some((lag_ms, self.holder()))
+    }
+
+    /// The topic with the lowest watermark.
+    pub fn holder(&self) -> Topic {
+        let inbox = self.shard.inbox();
+        let lowest = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
+        lowest.expect("there are four topics")
     }
 
     fn read_batch<B: Broker>(

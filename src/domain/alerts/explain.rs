@@ -1,14 +1,15 @@
 //! What an alert says: the numbers before and after, why they moved, which defects, what next.
 
+use super::levels::threshold_of;
 use crate::domain::book::Book;
 use crate::domain::changes::NetChange;
-use crate::domain::effects::{Change, ListedDefect, minus, plus};
+use crate::domain::effects::{AlertKind, Change, Counts, ListedDefect, minus, plus};
 use crate::domain::event::Channel;
 use crate::domain::orders::OrderKey;
 use crate::domain::policy::{Counting, Policy, Scope, View};
 use crate::domain::rate::Rate;
 use crate::domain::time::{Day, EventTime};
-use crate::domain::window::{Account, AccountNo, Contribution, RingShape, SlidViews};
+use crate::domain::window::{Account, AccountNo, Contribution, SlidViews};
 
 /// The most defects that an alert lists.
 const LISTED_DEFECTS: usize = 10;
@@ -172,21 +173,18 @@ fn name(defect: &ListedDefect) -> (&str, &str, Option<&str>) {
     (&defect.order_id, defect.kind.as_str(), defect.reference.as_deref())
 }
 
-/// The first later day on which a condition holds if nothing more happens: the window slides on,
-/// known days enter, old ones leave.
-pub(crate) fn first_day(
+/// The coming days with the counts of a scope and view if nothing more happens: the window slides
+/// on, known days enter, old ones leave. After the last of them everything known has left.
+pub(crate) fn coming(
+    book: &Book,
     account: &Account,
-    shape: RingShape,
-    policy: &Policy,
     (scope, view): (Scope, View),
-    as_of: Day,
-    holds: impl Fn(Rate) -> bool,
-) -> Option<Day> {
+) -> impl Iterator<Item = (Day, Counts)> {
+    let (shape, as_of) = (book.shape, book.calendar().as_of);
     let mut counts = account.counts(view, scope);
     let mut day = as_of;
-    // After as many days as the ring is long, everything known has left every view.
-    for _ in 0..shape.len() {
-        let (leaves, last) = policy.view_days(view, day);
+    (0..shape.len()).map(move |_| {
+        let (leaves, last) = book.policy.view_days(view, day);
         let enters = last.plus(1);
         day = day.plus(1);
         if shape.holds(leaves, as_of) {
@@ -195,9 +193,33 @@ pub(crate) fn first_day(
         if shape.holds(enters, as_of) {
             counts = plus(&counts, &account.day(shape, enters, scope));
         }
-        if holds(counts.rate()) {
-            return Some(day);
-        }
+        (day, counts)
+    })
+}
+
+/// The first coming day on which a condition holds.
+pub(crate) fn first_day(
+    book: &Book,
+    account: &Account,
+    place: (Scope, View),
+    holds: impl Fn(Rate) -> bool,
+) -> Option<Day> {
+    coming(book, account, place).find(|(_, counts)| holds(counts.rate())).map(|(day, _)| day)
+}
+
+/// If the condition of a kind of alert holds: the first coming day on which it no longer does.
+pub(crate) fn recovers_on(
+    book: &Book,
+    account: &Account,
+    kind: AlertKind,
+    place: (Scope, View),
+) -> Option<Day> {
+    let threshold = threshold_of(kind, &book.policy);
+    let (raise_bp, min_defects) = (threshold.raise_bp, threshold.min_defects);
+    let is_over = |rate: Rate| rate.raises(raise_bp, min_defects, book.policy.min_orders);
+    let (scope, view) = place;
+    if !is_over(account.counts(view, scope).rate()) {
+        return None;
     }
-    None
+    first_day(book, account, place, |rate| !is_over(rate))
 }

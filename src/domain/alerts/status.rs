@@ -3,7 +3,7 @@
 //! Written at once when a level changes; otherwise, if changed since, at the account's slot in
 //! the hour of record time, which a fixed hash spreads.
 
-use super::explain::first_day;
+use super::explain::recovers_on;
 use crate::domain::book::Book;
 use crate::domain::effects::{AlertKind, Standing, Status};
 use crate::domain::policy::{Scope, View};
@@ -97,23 +97,11 @@ pub(crate) fn standing(book: &Book, number: AccountNo, length: BoundaryLength) -
     let as_of = book.calendar().as_of;
     let (seller_id, marketplace_id) = book.accounts.name(number);
     let warning = policy.warning;
-    let subjects =
-        policy.scopes.iter().flat_map(|scope| policy.views.iter().map(|view| (*scope, *view)));
     let active = AlertKind::ALL
         .into_iter()
-        .flat_map(|kind| subjects.clone().map(move |(scope, view)| (kind, scope, view)))
+        .flat_map(|kind| policy.subjects().map(move |(scope, view)| (kind, scope, view)))
         .filter(|(kind, scope, view)| account.levels.is_up(*kind, *scope, *view))
         .collect();
-    let recovers_on = View::ALL.map(|view| {
-        let rate = account.counts(view, Scope::All).rate();
-        let is_over = rate.raises(warning.raise_bp, warning.min_defects, policy.min_orders);
-        let recovered = |rate: crate::domain::rate::Rate| {
-            !rate.raises(warning.raise_bp, warning.min_defects, policy.min_orders)
-        };
-        is_over
-            .then(|| first_day(account, book.shape, policy, (Scope::All, view), as_of, recovered))
-            .flatten()
-    });
     Status {
         seller_id: seller_id.into(),
         marketplace_id: marketplace_id.into(),
@@ -127,9 +115,11 @@ pub(crate) fn standing(book: &Book, number: AccountNo, length: BoundaryLength) -
                 let rate = account.counts(view, Scope::All).rate();
                 rate.headroom(warning.raise_bp, warning.min_defects)
             }),
-            recovers_on,
+            recovers_on: View::ALL
+                .map(|view| recovers_on(book, account, AlertKind::Warning, (Scope::All, view))),
             active,
-            streaks: subjects
+            streaks: policy
+                .subjects()
                 .map(|(scope, view)| (scope, view, account.levels.streak(scope, view)))
                 .collect(),
         })),

@@ -16,7 +16,6 @@ use super::{Answer, Meta, Readers, Refusal, readers};
 use crate::domain::effects::Counts;
 use crate::domain::look::{AccountLook, DayCounts, LevelLook};
 use crate::domain::policy::{Policy, Scope, View};
-use crate::domain::rate::Rate;
 use crate::domain::time::Day;
 use crate::http::HttpState;
 use crate::pipeline::query::{Inquiry, NotAsked, SentAlert};
@@ -190,15 +189,15 @@ pub(super) fn raw(alert: &SentAlert) -> Option<Box<RawValue>> {
 
 fn view_of(readers: &Readers, look: &AccountLook, view: View) -> ViewOf {
     let policy = &readers.policy;
-    let counts = &look.row.totals[view.index()];
-    let [mfn, afn] = counts;
-    let rate = Rate { defective: mfn.defective + afn.defective, orders: mfn.orders + afn.orders };
+    let [mfn, afn] = &look.row.totals[view.index()];
+    let all = look.row.all(view);
+    let rate = all.rate();
     let (from, to) = look.windows[view.index()];
     ViewOf {
         window: Days { from: day(from), to: day(to) },
-        all: Rates::of(counts, policy.min_orders),
-        mfn: Rates::of(&[*mfn], policy.min_orders),
-        afn: Rates::of(&[*afn], policy.min_orders),
+        all: Rates::of(&all, policy.min_orders),
+        mfn: Rates::of(mfn, policy.min_orders),
+        afn: Rates::of(afn, policy.min_orders),
         headroom: rate.headroom(policy.warning.raise_bp, policy.warning.min_defects).into(),
         headroom_critical: rate
             .headroom(policy.critical.raise_bp, policy.critical.min_defects)
@@ -233,12 +232,12 @@ impl Forecast {
         let window = i32::try_from(policy.window_days).expect("a window of few days");
         let leaves = recovers_on.map(|on| on.plus(-window));
         let leaving = look.days.iter().find(|item| Some(item.day) == leaves);
-        let [mfn, afn] = leaving.map_or_else(Default::default, |item| item.counts);
+        let leaving = leaving.map(DayCounts::all).unwrap_or_default();
         Self {
             recovers_on: recovers_on.map(day),
             leaves: leaves.map(day),
-            orders_leaving: mfn.orders + afn.orders,
-            defective_leaving: mfn.defective + afn.defective,
+            orders_leaving: leaving.orders,
+            defective_leaving: leaving.defective,
             days: look.forecast.iter().map(as_of).collect(),
         }
     }
@@ -246,13 +245,13 @@ impl Forecast {
 
 impl DayOf {
     fn new(item: &DayCounts) -> Self {
-        let [mfn, afn] = &item.counts;
+        let ([mfn, afn], all) = (&item.counts, item.all());
         Self {
             day: day(item.day),
-            orders: mfn.orders + afn.orders,
-            defective_orders: mfn.defective + afn.defective,
-            provisional_only: mfn.provisional_only + afn.provisional_only,
-            by_kind: kinds(|kind| u64::from(mfn.by_kind[kind.index()] + afn.by_kind[kind.index()])),
+            orders: all.orders,
+            defective_orders: all.defective,
+            provisional_only: all.provisional_only,
+            by_kind: kinds(|kind| u64::from(all.by_kind[kind.index()])),
             mfn: mfn.rate().into(),
             afn: afn.rate().into(),
         }

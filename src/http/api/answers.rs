@@ -24,18 +24,8 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) fn of(counts: &[Counts], min_orders: u32) -> Self {
-        let sum = |pick: &dyn Fn(&Counts) -> u32| {
-            counts.iter().map(|counts| u64::from(pick(counts))).sum::<u64>()
-        };
-        let (orders, defective) = (sum(&|c| c.orders), sum(&|c| c.defective));
-        Self {
-            orders,
-            defective_orders: defective,
-            provisional_only: sum(&|c| c.provisional_only),
-            rate: rate(defective, orders, min_orders),
-            by_kind: kinds(|kind| sum(&|c| c.by_kind[kind.index()])),
-        }
+    pub(super) fn of(counts: &Counts, min_orders: u32) -> Self {
+        Self::of_sum(&Sum::of(counts), min_orders)
     }
 
     pub(super) fn of_sum(sum: &Sum, min_orders: u32) -> Self {
@@ -115,17 +105,16 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn new(seller: &SellerRow, min_orders: u32) -> Self {
         let row = &seller.row;
-        let live = &row.totals[View::Live.index()];
-        let [mfn, afn] = live;
+        let [mfn, afn] = &row.totals[View::Live.index()];
         Self {
             seller_id: row.seller_id.clone(),
             marketplace_id: row.marketplace_id.clone(),
             shard: seller.shard.get(),
             band: row.band.as_str(),
-            live: Rates::of(live, min_orders),
-            official: Rates::of(&row.totals[View::Official.index()], min_orders),
-            mfn: Rates::of(&[*mfn], min_orders),
-            afn: Rates::of(&[*afn], min_orders),
+            live: Rates::of(&row.all(View::Live), min_orders),
+            official: Rates::of(&row.all(View::Official), min_orders),
+            mfn: Rates::of(mfn, min_orders),
+            afn: Rates::of(afn, min_orders),
             headroom: row.headroom.into(),
             recovers_on: row.recovers_on.map(day),
             low_volume: row.low_volume,

@@ -75,8 +75,7 @@ fn name(row: &AccountRow) -> (&str, &str) {
 
 /// The rate of all orders in the live view.
 fn live(row: &AccountRow) -> Rate {
-    let [mfn, afn] = &row.totals[View::Live.index()];
-    Rate { defective: mfn.defective + afn.defective, orders: mfn.orders + afn.orders }
+    row.all(View::Live).rate()
 }
 
 fn by_rate(left: Rate, right: Rate) -> Ordering {

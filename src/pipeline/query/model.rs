@@ -162,6 +162,14 @@ impl Sum {
         }
     }
 
+    /// The counts of one account.
+    #[must_use]
+    pub fn of(counts: &Counts) -> Self {
+        let mut sum = Self::default();
+        sum.add(counts, 1);
+        sum
+    }
+
     /// Both together.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {

@@ -166,15 +166,13 @@ impl Publisher {
 fn seen<B: Broker>(slot: &Slot, broker: &mut B, length: BoundaryLength, now: Now) -> ShardSeen {
     let inbox = slot.shard.inbox();
     let held = slot.shard.held();
-    let boundary_ms = slot.shard.closed().map(|closed| closed.ms(length));
-    let lags = slot.shard.next_effect().is_some_and(|next| next.ms(length) <= now.wall_ms);
-    let holder = Topic::ALL.into_iter().min_by_key(|topic| inbox.watermark(*topic));
+    let left = slot.records_left(broker);
     ShardSeen {
         phase: slot.phase.label(),
-        boundary_ms,
+        boundary_ms: slot.shard.closed().map(|closed| closed.ms(length)),
         as_of: slot.shard.as_of(),
-        boundary_lag_ms: boundary_ms.filter(|_| lags).map_or(0, |at| now.wall_ms - at),
-        held_by: holder.expect("there are four topics"),
+        boundary_lag_ms: slot.boundary_lag(length, now).map_or(0, |(lag_ms, _)| lag_ms),
+        held_by: slot.holder(),
         seq: slot.shard.seq(),
         progress: slot.progress,
         read: slot.read,
@@ -182,16 +180,9 @@ fn seen<B: Broker>(slot: &Slot, broker: &mut B, length: BoundaryLength, now: Now
         accounts: held.accounts,
         orphans: held.orphans,
         pending: held.pending,
-        inputs: Topic::ALL.map(|topic| {
-            let read_to = inbox.read_to(topic);
-            let partition = slot.partition(topic);
-            let position = broker.position(partition).unwrap_or(read_to).max(read_to);
-            LagSeen {
-                records: broker
-                    .known_end(partition)
-                    .map(|end| u64::try_from(end.get() - position.get()).unwrap_or(0)),
-                watermark_ms: inbox.watermark(topic).map(RecordTime::ms),
-            }
+        inputs: Topic::ALL.map(|topic| LagSeen {
+            records: left[topic.index()],
+            watermark_ms: inbox.watermark(topic).map(RecordTime::ms),
         }),
     }
 }
