@@ -1,4 +1,5 @@
-//! What the delivery reports of a transaction tell: failures, places, and the broker's clock.
+//! What delivery reports tell: of a transaction failures, places and the broker's clock, of other
+//! records the first failure.
 
 use std::sync::Mutex;
 
@@ -120,6 +121,47 @@ impl ProducerContext for SinkContext {
                 deliveries.failures += 1;
                 deliveries.failed.get_or_insert((topic, code));
             }
+        }
+    }
+}
+
+/// The context of a producer without transactions: the first failed delivery is kept. Its
+/// callbacks run inside `poll`.
+pub(super) struct PlainContext {
+    pub(super) witness: Witness,
+    failed: Mutex<Option<KafkaError>>,
+}
+
+impl PlainContext {
+    pub(super) fn new(witness: Witness) -> Self {
+        Self { witness, failed: Mutex::new(None) }
+    }
+
+    /// The first failure.
+    pub(super) fn failed(&self) -> Option<KafkaError> {
+        self.failed.lock().expect("no holder of this lock panics").clone()
+    }
+}
+
+impl ClientContext for PlainContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.witness.log(level, facility, line);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.witness.error(error, reason);
+    }
+}
+
+impl ProducerContext for PlainContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let mut failed = self.failed.lock().expect("no holder of this lock panics");
+            failed.get_or_insert_with(|| error.clone());
         }
     }
 }

@@ -4,14 +4,11 @@
 //! queue is bounded; the tail reads what is committed, from the start of each partition, and joins
 //! no group. Absent on purpose: transactions (these are inputs), and the wrapper's `flush`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::domain::event::Topic;
@@ -20,6 +17,7 @@ use crate::pipeline::ports::{SourceError, TopicNames};
 
 use super::client::{Deadline, Witness};
 use super::consumer::Reader;
+use super::deliveries::PlainContext;
 use super::failure::wrapper_error;
 use super::ffi::Wake;
 use super::group::partition_of;
@@ -54,7 +52,7 @@ pub struct InputRecord<'a> {
 
 /// Writes records to the input topics.
 pub struct Feed {
-    producer: BaseProducer<FeedContext>,
+    producer: BaseProducer<PlainContext>,
     topics: TopicNames,
 }
 
@@ -80,10 +78,7 @@ impl Feed {
             .set("compression.codec", "lz4")
             .set("linger.ms", "5")
             .set("queue.buffering.max.messages", QUEUE_RECORDS);
-        let context = FeedContext {
-            witness: Witness::new("feed", config.secrets()),
-            failed: Mutex::default(),
-        };
+        let context = PlainContext::new(Witness::new("feed", config.secrets()));
         let producer = settings
             .create_with_context(context)
             .map_err(|error| wrapper_error(&error, "making a producer"))?;
@@ -141,9 +136,8 @@ impl Feed {
     }
 
     fn check(&self) -> Result<(), SourceError> {
-        let failed = self.producer.context().failed.lock().expect("no holder of this lock panics");
-        match &*failed {
-            Some(error) => Err(wrapper_error(error, "writing synthetic records")),
+        match self.producer.context().failed() {
+            Some(error) => Err(wrapper_error(&error, "writing synthetic records")),
             None => Ok(()),
         }
     }
@@ -151,35 +145,6 @@ impl Feed {
     fn late(&self, what: &str) -> SourceError {
         let late = SourceError::NotReady(format!("{what} took too long"));
         self.producer.context().witness.explain(late)
-    }
-}
-
-/// The context of the producer; its callbacks run inside `poll`.
-struct FeedContext {
-    witness: Witness,
-    failed: Mutex<Option<KafkaError>>,
-}
-
-impl ClientContext for FeedContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.witness.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.witness.error(error, reason);
-    }
-}
-
-impl ProducerContext for FeedContext {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            let mut failed = self.failed.lock().expect("no holder of this lock panics");
-            failed.get_or_insert_with(|| error.clone());
-        }
     }
 }
 

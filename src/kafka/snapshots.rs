@@ -5,22 +5,21 @@
 //! is on all replicas in sync. Absent on purpose: transactions, keys' meaning, and retries.
 
 use std::ffi::CString;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{ClientConfig, ClientContext};
 
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{EachSnapshotRecord, SnapshotLog, SourceError, StoreError};
 
 use super::client::{Deadline, Witness};
 use super::consumer::Reader;
+use super::deliveries::PlainContext;
 use super::failure::wrapper_error;
 use super::ffi::Wake;
 use super::group::partition_of;
@@ -145,14 +144,11 @@ impl KafkaSnapshotLog {
         let what = format!("writing to {}-{shard}", self.topic());
         // A zero byte in a name would be refused by the client in odder words.
         CString::new(self.topic()).map_err(|_| SourceError::Stop(format!("{what}: its name")))?;
-        let context = WriterContext {
-            witness: Witness::new("snapshot writer", self.config.secrets()),
-            failed: Mutex::new(None),
-        };
-        let producer: BaseProducer<WriterContext> = self
+        let witness = Witness::new("snapshot writer", self.config.secrets());
+        let producer: BaseProducer<PlainContext> = self
             .config
             .snapshot_writer(self.max_message_bytes)?
-            .create_with_context(context)
+            .create_with_context(PlainContext::new(witness))
             .map_err(|error| wrapper_error(&error, &what))?;
         for (key, value) in records {
             let mut next = Some(
@@ -188,42 +184,12 @@ impl KafkaSnapshotLog {
             }
             left = now;
         }
-        let failed = producer.client().context().failed.lock();
-        match failed.expect("no holder of this lock panics").take() {
+        match producer.client().context().failed() {
             None => Ok(()),
             Some(error) => {
                 let error = wrapper_error(&error, &what);
                 Err(producer.client().context().witness.explain(error))
             }
-        }
-    }
-}
-
-/// The context of the writer; its delivery reports are served on the caller's thread.
-struct WriterContext {
-    witness: Witness,
-    failed: Mutex<Option<KafkaError>>,
-}
-
-impl ClientContext for WriterContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.witness.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.witness.error(error, reason);
-    }
-}
-
-impl ProducerContext for WriterContext {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            let mut failed = self.failed.lock().expect("no holder of this lock panics");
-            failed.get_or_insert_with(|| error.clone());
         }
     }
 }
