@@ -12,10 +12,9 @@
 
 use odrwatch::domain::effects::Effects;
 use odrwatch::domain::event::Topic;
-use odrwatch::domain::ids::{NextOffset, Offset, ShardNo};
-use odrwatch::domain::policy::Policy;
-use odrwatch::domain::shard::{AlertingStart, Limits, Shard, ShardConfig};
-use odrwatch::domain::time::{BoundaryLength, RecordTime};
+use odrwatch::domain::ids::Offset;
+use odrwatch::domain::shard::Shard;
+use odrwatch::domain::time::RecordTime;
 use odrwatch::pipeline::intake::Intake;
 use odrwatch::sim::bulk::{Bulk, BulkBuffers, BulkConfig};
 use odrwatch::wire::input::{Decoder, Limits as InputLimits};
@@ -33,6 +32,9 @@ const START_MS: i64 = 1_767_225_600_000;
 mod cpu;
 
 use cpu::cpu_ns;
+
+#[path = "../tests/support/shard.rs"]
+mod shard;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -77,17 +79,7 @@ struct Engine {
 
 impl Engine {
     fn new() -> Self {
-        let shard = Shard::new(ShardConfig {
-            shard: ShardNo::new(0),
-            policy: Policy::default(),
-            length: BoundaryLength::from_ms(5_000).unwrap(),
-            future_days: 3,
-            limits: Limits::default(),
-            start: AlertingStart::Earliest,
-            statuses: false,
-            hash_seed: 1,
-            first: [NextOffset::stated(0); 4],
-        });
+        let shard = Shard::new(shard::config(false));
         Self {
             shard,
             intake: Intake::new(InputLimits::with_partitions(1)),

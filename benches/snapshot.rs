@@ -12,11 +12,10 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its figures")]
 
 use odrwatch::domain::effects::Effects;
-use odrwatch::domain::ids::{NextOffset, Offset, ShardNo};
+use odrwatch::domain::ids::{NextOffset, Offset};
 use odrwatch::domain::image::Taking;
-use odrwatch::domain::policy::Policy;
-use odrwatch::domain::shard::{AlertingStart, Limits, Shard, ShardConfig};
-use odrwatch::domain::time::{BoundaryLength, RecordTime};
+use odrwatch::domain::shard::Shard;
+use odrwatch::domain::time::RecordTime;
 use odrwatch::pipeline::intake::Intake;
 use odrwatch::pipeline::snapshots::SLICE;
 use odrwatch::sim::bulk::{Bulk, BulkBuffers, BulkConfig};
@@ -38,26 +37,15 @@ mod cpu;
 
 use cpu::cpu_ns;
 
+#[path = "../tests/support/shard.rs"]
+mod shard;
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn config() -> ShardConfig {
-    ShardConfig {
-        shard: ShardNo::new(0),
-        policy: Policy::default(),
-        length: BoundaryLength::from_ms(5_000).unwrap(),
-        future_days: 3,
-        limits: Limits::default(),
-        start: AlertingStart::Earliest,
-        statuses: true,
-        hash_seed: 1,
-        first: [NextOffset::stated(0); 4],
-    }
-}
-
 /// A shard that holds about so many orders.
 fn filled(orders: u64, sellers: u32) -> Shard {
-    let mut shard = Shard::new(config());
+    let mut shard = Shard::new(shard::config(true));
     let mut intake = Intake::new(InputLimits::with_partitions(1));
     let mut bulk = Bulk::new(BulkConfig::new(7, orders, DAYS, sellers, START_MS));
     let (mut buffers, mut effects) = (BulkBuffers::default(), Effects::default());
@@ -142,7 +130,7 @@ fn main() {
         packed.push(cpu_ns() - began);
         size = snapshot.len();
         let began = cpu_ns();
-        let (_, back) = format::read(&snapshot, &expected, config()).unwrap();
+        let (_, back) = format::read(&snapshot, &expected, shard::config(true)).unwrap();
         restored.push(cpu_ns() - began);
         assert_eq!(back.held(), held);
     }

@@ -8,10 +8,9 @@
 
 use odrwatch::domain::effects::Effects;
 use odrwatch::domain::event::{Outcome, Topic};
-use odrwatch::domain::ids::{NextOffset, Offset, ShardNo};
-use odrwatch::domain::policy::Policy;
-use odrwatch::domain::shard::{AlertingStart, Limits, Shard, ShardConfig};
-use odrwatch::domain::time::{BoundaryLength, RecordTime};
+use odrwatch::domain::ids::Offset;
+use odrwatch::domain::shard::Shard;
+use odrwatch::domain::time::RecordTime;
 use odrwatch::pipeline::intake::{Intake, Taken};
 use odrwatch::wire::input::Limits as InputLimits;
 use odrwatch::wire::time::instant;
@@ -20,6 +19,9 @@ use odrwatch::wire::time::instant;
 mod counting;
 
 use counting::{Counting, allocations};
+
+#[path = "support/shard.rs"]
+mod shard;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -113,17 +115,7 @@ struct Engine {
 
 impl Engine {
     fn new() -> Self {
-        let shard = Shard::new(ShardConfig {
-            shard: ShardNo::new(0),
-            policy: Policy::default(),
-            length: BoundaryLength::from_ms(5_000).unwrap(),
-            future_days: 3,
-            limits: Limits::default(),
-            start: AlertingStart::Earliest,
-            statuses: false,
-            hash_seed: 1,
-            first: [NextOffset::stated(0); 4],
-        });
+        let shard = Shard::new(shard::config(false));
         Self {
             shard,
             intake: Intake::new(InputLimits::with_partitions(1)),

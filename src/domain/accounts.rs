@@ -8,7 +8,7 @@
 //! [`Accounts::name`].
 
 use super::boundary::{MarketplaceNo, SellerNo};
-use super::ids::{MarketplaceId, SellerId};
+use super::ids::{MarketplaceId, SellerId, index};
 use super::names::{Names, Sought};
 use super::orders::prefetch::Places;
 use super::window::{Account, AccountNo, RingShape};
@@ -69,7 +69,7 @@ impl Accounts {
     /// The number of a seller, who gets one if new.
     pub(crate) fn seller(&mut self, sought: &Sought) -> SellerNo {
         let number = self.seller_ids.number(sought);
-        if place(number) == self.sellers.len() {
+        if index(number) == self.sellers.len() {
             self.sellers.push(Seller::default());
         }
         SellerNo(number)
@@ -79,7 +79,7 @@ impl Accounts {
     pub(crate) fn find(&self, seller_id: &str, marketplace_id: &str) -> Option<AccountNo> {
         let seller = self.seller_ids.find(&self.seller_ids.seek(seller_id))?;
         let marketplace = self.marketplaces.find(&self.marketplaces.seek(marketplace_id))?;
-        let seller = &self.sellers[place(seller)];
+        let seller = &self.sellers[index(seller)];
         let mut held = seller.first.iter().chain(&seller.more);
         held.find(|(of, _)| of.0 == marketplace).map(|(_, account)| *account)
     }
@@ -95,7 +95,7 @@ impl Accounts {
 
     /// Adds what is known of a seller to what is to be fetched.
     pub(crate) fn place_of_seller(&self, number: SellerNo, places: &mut Places) {
-        if let Some(seller) = self.sellers.get(place(number.0)) {
+        if let Some(seller) = self.sellers.get(index(number.0)) {
             places.add(&seller.first);
         }
     }
@@ -110,7 +110,7 @@ impl Accounts {
 
     /// The first account of a seller, most often the only one.
     pub(crate) fn first_of(&self, seller: SellerNo) -> Option<AccountNo> {
-        self.sellers[place(seller.0)].first.map(|(_, account)| account)
+        self.sellers[index(seller.0)].first.map(|(_, account)| account)
     }
 
     /// The smaller of two stated marketplaces, byte by byte; one that is stated beats none.
@@ -127,7 +127,7 @@ impl Accounts {
 
     /// The account of a seller in a marketplace, which is made if new.
     pub(crate) fn account(&mut self, seller: SellerNo, marketplace: MarketplaceNo) -> AccountNo {
-        let known = &self.sellers[place(seller.0)];
+        let known = &self.sellers[index(seller.0)];
         let mut held = known.first.iter().chain(&known.more);
         if let Some((_, account)) = held.find(|(of, _)| *of == marketplace) {
             return *account;
@@ -143,7 +143,7 @@ impl Accounts {
             self.accounts.push(account);
             AccountNo(number_of(self.accounts.len() - 1))
         };
-        let known = &mut self.sellers[place(seller.0)];
+        let known = &mut self.sellers[index(seller.0)];
         if known.first.is_none() {
             known.first = Some((marketplace, number));
         } else {
@@ -155,7 +155,7 @@ impl Accounts {
     /// Forgets an account.
     pub(crate) fn forget(&mut self, number: AccountNo) {
         let account = self.accounts[number.index()].take().expect("an account is forgotten once");
-        let known = &mut self.sellers[place(account.seller.0)];
+        let known = &mut self.sellers[index(account.seller.0)];
         if known.first.is_some_and(|(_, held)| held == number) {
             known.first = known.more.pop();
         } else {
@@ -253,10 +253,6 @@ impl Accounts {
 fn name_hash(seller: &str, marketplace: &str) -> u64 {
     let seed = xxhash_rust::xxh3::xxh3_64(marketplace.as_bytes());
     xxhash_rust::xxh3::xxh3_64_with_seed(seller.as_bytes(), seed)
-}
-
-fn place(number: u32) -> usize {
-    usize::try_from(number).expect("usize has at least 32 bits here")
 }
 
 fn number_of(index: usize) -> u32 {

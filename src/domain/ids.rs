@@ -9,6 +9,11 @@ use std::fmt;
 /// The longest id accepted, in bytes (SEMANTICS section 2).
 pub const MAX_ID_BYTES: usize = 64;
 
+/// The place that a number given out by the shard has in memory.
+pub(crate) fn index(number: u32) -> usize {
+    usize::try_from(number).expect("usize has at least 32 bits here")
+}
+
 /// Tells whether `text` is within the grammar of ids: 1..=64 bytes of 0x20..=0x7E.
 #[must_use]
 pub fn is_id(text: &str) -> bool {

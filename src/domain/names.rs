@@ -7,6 +7,8 @@
 
 use hashbrown::HashTable;
 
+use super::ids::index;
+
 /// The longest text that is kept within the table.
 const SHORT: usize = 27;
 
@@ -74,7 +76,7 @@ impl Names {
     pub(crate) fn find(&self, sought: &Sought) -> Option<u32> {
         let is_same = |known: &Known| {
             let is_whole =
-                sought.long.as_deref().is_none_or(|long| *self.texts[at(known.number)] == *long);
+                sought.long.as_deref().is_none_or(|long| *self.texts[index(known.number)] == *long);
             known.text == sought.text && is_whole
         };
         self.known.find(sought.hash, is_same).map(|known| known.number)
@@ -93,13 +95,13 @@ impl Names {
         self.texts.push(text);
         let (texts, seed) = (&self.texts, self.seed);
         let known = Known { text: sought.text, number };
-        self.known.insert_unique(sought.hash, known, |held| hash(&texts[at(held.number)], seed));
+        self.known.insert_unique(sought.hash, known, |held| hash(&texts[index(held.number)], seed));
         number
     }
 
     /// The text of a number that was given out.
     pub(crate) fn text(&self, number: u32) -> &str {
-        &self.texts[at(number)]
+        &self.texts[index(number)]
     }
 
     /// Bytes held, about.
@@ -112,10 +114,6 @@ impl Names {
 
 fn hash(text: &str, seed: u64) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), seed)
-}
-
-fn at(number: u32) -> usize {
-    usize::try_from(number).expect("usize has at least 32 bits here")
 }
 
 #[cfg(test)]

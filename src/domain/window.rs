@@ -30,7 +30,7 @@ pub struct AccountNo(pub(crate) u32);
 
 impl AccountNo {
     pub(crate) fn index(self) -> usize {
-        usize::try_from(self.0).expect("usize has at least 32 bits here")
+        super::ids::index(self.0)
     }
 }
 

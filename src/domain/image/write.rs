@@ -3,6 +3,7 @@
 use super::bytes::{put, put_count, put_optional, put_signed, put_text};
 use super::taking::{Image, Names, TakenOrder, Texts};
 use super::{BLOCK_ENTRIES, BlockKind};
+use crate::domain::ids::index;
 use crate::domain::orders::OrderKey;
 use crate::domain::shard::Alerting;
 
@@ -188,7 +189,7 @@ fn write_orders(orders: &[TakenOrder], out: &mut Vec<u8>) {
 fn sort_names(names: &mut Names, texts: &Texts) -> Renumbered {
     let count = u32::try_from(names.texts.len()).expect("the caps keep numbers below 2^32");
     let mut order: Vec<u32> = (0..count).collect();
-    let text = |number: &u32| names.texts[place(*number)];
+    let text = |number: &u32| names.texts[index(*number)];
     order.sort_unstable_by(|left, right| texts.get(text(left)).cmp(texts.get(text(right))));
     names.texts = order.iter().map(text).collect();
     renumbered(order.into_iter())
@@ -196,16 +197,16 @@ fn sort_names(names: &mut Names, texts: &Texts) -> Renumbered {
 
 /// From old numbers in their new order to the new number of each old one.
 fn renumbered(in_order: impl Iterator<Item = u32> + Clone) -> Renumbered {
-    let length = in_order.clone().max().map_or(0, |last| place(last) + 1);
+    let length = in_order.clone().max().map_or(0, |last| index(last) + 1);
     let mut numbers = vec![0; length];
     for (new, old) in (0..).zip(in_order) {
-        numbers[place(old)] = new;
+        numbers[index(old)] = new;
     }
     numbers
 }
 
 fn renumber(numbers: &Renumbered, old: u32) -> u32 {
-    numbers[place(old)]
+    numbers[index(old)]
 }
 
 fn rekey(odd_ids: &Renumbered, key: u64) -> u64 {
@@ -213,8 +214,4 @@ fn rekey(odd_ids: &Renumbered, key: u64) -> u64 {
         Some(slot) => OrderKey::odd(renumber(odd_ids, slot)).bits(),
         None => key,
     }
-}
-
-fn place(number: u32) -> usize {
-    usize::try_from(number).expect("usize has at least 32 bits here")
 }

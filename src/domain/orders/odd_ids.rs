@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use super::OrderKey;
 use crate::domain::boundary::SellerNo;
 use crate::domain::held_text::HeldText;
+use crate::domain::ids::index;
 
 #[derive(Clone, Debug)]
 struct OddId {
@@ -96,10 +97,6 @@ impl OddIds {
     pub(crate) fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Option<OddId>>() + self.by_text.allocation_size()
     }
-}
-
-fn index(slot: u32) -> usize {
-    usize::try_from(slot).expect("usize has at least 32 bits here")
 }
 
 fn is_slot(slots: &[Option<OddId>], slot: u32, seller: SellerNo, text: &str) -> bool {
