@@ -264,26 +264,24 @@ impl Slot {
     /// Whether a restore has read a partition up to its target.
     pub fn is_restored<B: Broker>(&self, broker: &mut B, topic: Topic) -> bool {
         let Phase::Restoring(restoring) = &self.phase else { return false };
-        let target = restoring.target.positions[topic.index()].next;
-        self.shard.inbox().read_to(topic) >= target
-            || broker.position(self.partition(topic)).is_some_and(|position| position >= target)
+        self.read_through(broker, topic) >= restoring.target.positions[topic.index()].next
     }
 
     /// Whether reading has come to an offset in each partition, in the order of the topics.
     pub fn has_read_to<B: Broker>(&self, broker: &mut B, ends: &[NextOffset; 4]) -> bool {
-        Topic::ALL.into_iter().zip(ends).all(|(topic, end)| {
-            self.shard.inbox().read_to(topic) >= *end
-                || broker.position(self.partition(topic)).is_some_and(|position| position >= *end)
-        })
+        self.positions(broker).iter().zip(ends).all(|(position, end)| position >= end)
     }
 
-    /// To where each partition was read, in the order of the topics; what no reader is shown
-    /// (marks of transactions, aborted records) is read where it was passed.
+    /// To where each partition was read, in the order of the topics.
     pub fn positions<B: Broker>(&self, broker: &mut B) -> [NextOffset; 4] {
-        Topic::ALL.map(|topic| {
-            let read_to = self.shard.inbox().read_to(topic);
-            broker.position(self.partition(topic)).map_or(read_to, |at| at.max(read_to))
-        })
+        Topic::ALL.map(|topic| self.read_through(broker, topic))
+    }
+
+    /// To where a partition was read; what no reader is shown (marks of transactions, aborted
+    /// records) is read where it was passed.
+    fn read_through<B: Broker>(&self, broker: &mut B, topic: Topic) -> NextOffset {
+        let read_to = self.shard.inbox().read_to(topic);
+        broker.position(self.partition(topic)).map_or(read_to, |at| at.max(read_to))
     }
 
     /// Records between where each partition was read to and its end, as far as ends are known.
