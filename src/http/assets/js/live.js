@@ -68,3 +68,10 @@ export function throttled(callback, ms) {
     }, wait);
   };
 }
+
+/** Calls back after events of these names, at most once in so many ms; the answer ends that. */
+export function follow(names, callback, ms) {
+  const again = throttled(callback, ms);
+  const ends = names.map((name) => on(name, again));
+  return () => ends.forEach((end) => end());
+}

@@ -2,7 +2,7 @@
 
 import { empty, failure, h, replace } from "../dom.js";
 import { get } from "../api.js";
-import { on, throttled } from "../live.js";
+import { follow } from "../live.js";
 import { counted, instant, sellerLink } from "../format.js";
 import { alertReason, alertScope, alertTitle, defectKind } from "../words.js";
 
@@ -50,7 +50,7 @@ export async function alerts(context) {
       choice("State", "state", [["", "All"], ["raised", "Raised"], ["ongoing", "Going on"],
         ["cleared", "Cleared"]])), list);
   await load();
-  return on("alert", throttled(refresh, REFRESH_MS));
+  return follow(["alert"], refresh, REFRESH_MS);
 }
 
 /** An alert as an item of a timeline, with its seller if asked. */

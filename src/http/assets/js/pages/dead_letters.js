@@ -2,7 +2,7 @@
 
 import { card, empty, failure, h, replace, table } from "../dom.js";
 import { get } from "../api.js";
-import { on, throttled } from "../live.js";
+import { follow } from "../live.js";
 import { count, instant } from "../format.js";
 
 const REFRESH_MS = 2000;
@@ -36,7 +36,7 @@ export async function deadLetters(context) {
   await load();
   const again = () => load().catch((error) => context.isShown()
     && replace(context.main, failure(error, again)));
-  return on("dead_letter", throttled(again, REFRESH_MS));
+  return follow(["dead_letter"], again, REFRESH_MS);
 }
 
 function reasons(answer) {

@@ -2,7 +2,7 @@
 
 import { card, empty, failure, h, replace, table } from "../dom.js";
 import { get } from "../api.js";
-import { on, throttled } from "../live.js";
+import { follow } from "../live.js";
 import { bandsChart } from "../chart.js";
 import {
   count, counted, day, duration, fraction, instant, percent, threshold,
@@ -30,9 +30,8 @@ export async function market(context) {
     ]);
   };
   await load();
-  const again = throttled(() => load().catch((error) => trouble(context, error)), REFRESH_MS);
-  const ends = ["summary", "alert", "shard", "dead_letter"].map((name) => on(name, again));
-  return () => ends.forEach((end) => end());
+  const again = () => load().catch((error) => trouble(context, error));
+  return follow(["summary", "alert", "shard", "dead_letter"], again, REFRESH_MS);
 }
 
 function trouble(context, error) {

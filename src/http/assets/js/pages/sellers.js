@@ -2,7 +2,7 @@
 
 import { empty, failure, h, replace, table } from "../dom.js";
 import { get } from "../api.js";
-import { on, throttled } from "../live.js";
+import { follow } from "../live.js";
 import { sparkline } from "../chart.js";
 import { count, counted, day, fraction, rate, sellerLink, threshold } from "../format.js";
 import { BANDS, band, headroom } from "../words.js";
@@ -65,8 +65,7 @@ export async function sellers(context) {
     h("div", { class: "page-head" }, h("div", {}, h("h1", {}, "Sellers"), said)),
     filters(wanted, change, select), list);
   await load();
-  const ends = ["changed", "alert"].map((name) => on(name, throttled(refresh, REFRESH_MS)));
-  return () => ends.forEach((end) => end());
+  return follow(["changed", "alert"], refresh, REFRESH_MS);
 }
 
 function filters(wanted, change, select) {

@@ -2,7 +2,7 @@
 
 import { empty, failure, h, replace } from "../dom.js";
 import { get } from "../api.js";
-import { on, throttled } from "../live.js";
+import { follow } from "../live.js";
 import { day, percent, sellerLink } from "../format.js";
 import { defectKind } from "../words.js";
 
@@ -36,7 +36,7 @@ export async function worklist(context) {
   await load();
   const again = () => load().catch((error) => context.isShown()
     && replace(context.main, failure(error, again)));
-  return on("changed", throttled(again, REFRESH_MS));
+  return follow(["changed"], again, REFRESH_MS);
 }
 
 /** The items of a worklist, or what stands in their place. */
