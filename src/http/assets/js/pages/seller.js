@@ -90,8 +90,9 @@ function now(account, policy) {
     for (const node of [mark, text]) node.style.left = `${(limit / top) * 100}%`;
     gauge.append(mark, text);
   }
-  const band_ = live.provisional_only ? `${count(live.provisional_only)} of the defective orders `
-    + "are provisional only: an open claim or chargeback that may still be won." : null;
+  const open = live.provisional_only;
+  const band_ = open ? `${count(open)} of the defective orders ${open === 1 ? "is" : "are"} `
+    + "provisional only: an open claim or chargeback that may still be won." : null;
   return card("Rate now", `live: orders of ${day(account.views.live.window.from)} to `
     + `${day(account.views.live.window.to)}`,
   h("p", { class: "big-rate" }, rate(live, [policy.warning_bp, policy.critical_bp])),
