@@ -102,15 +102,21 @@ impl Odrwatch {
 
     /// Waits until a line of the log contains all of some words; returns it.
     pub fn await_line(&mut self, words: &[&str]) -> String {
+        self.await_lines(words, 1).swap_remove(0)
+    }
+
+    /// Waits until its log has `most` lines that have all words; returns the first of these.
+    pub fn await_lines(&mut self, words: &[&str], most: usize) -> Vec<String> {
         let deadline = Deadline::of_step();
         loop {
             let log = self.log();
-            let found = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
-            if let Some(line) = found {
-                return line.to_owned();
+            let found = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+            let found: Vec<String> = found.take(most).map(str::to_owned).collect();
+            if found.len() == most {
+                return found;
             }
             self.must_run();
-            deadline.wait(|| format!("{words:?} in the log\n{log}"));
+            deadline.wait(|| format!("{words:?} in {most} lines of the log\n{log}"));
         }
     }
 

@@ -16,13 +16,15 @@
 mod listing;
 mod model;
 mod publisher;
+mod standing;
 
 pub use listing::{Filter, Listing, Page, Sort};
 pub use model::{
     BandSample, DeadSeen, LATEST_ALERTS, LATEST_DEAD_LETTERS, LagSeen, ReadModel, SellerRow,
-    SentAlert, ShardSeen, Standing, Sum,
+    SentAlert, ShardSeen,
 };
 pub(super) use publisher::Publisher;
+pub use standing::{Standing, Sum};
 
 pub use crate::domain::look::AccountLook;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::model::{Inner, ReadModel, SellerRow, SentAlert, Standing, Sum};
+use super::model::{Inner, ReadModel, SellerRow, SentAlert};
+use super::standing::{Standing, Sum};
 use super::{Filter, Inquiry, Mailbox, NotAsked, Sort, WAITING_INQUIRIES, mailbox};
 use crate::domain::effects::{AlertKind, AlertState, Counts};
 use crate::domain::event::Channel;
