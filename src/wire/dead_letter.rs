@@ -179,7 +179,7 @@ fn named<'h>(name: &str, (its_name, value): &'h Header) -> Option<&'h str> {
 }
 
 fn natural(text: &str) -> Option<i64> {
-    text.parse().ok().filter(|number| *number >= 0)
+    text.parse().ok().filter(|number| (0..i64::MAX).contains(number))
 }
 
 /// A place as headers name it.
@@ -373,8 +373,10 @@ mod tests {
             let more = [whole, vec![("more".to_owned(), None)]].concat();
             assert_eq!(entry(&more), Entry::Foreign);
         }
-        let negative = receipt_headers("dead/1/-7", "o", ShardNo::new(0), Offset::new(9));
-        assert_eq!(entry(&negative), Entry::Foreign);
+        for odd in ["dead/1/-7", "dead/1/9223372036854775807", "dead/1/x", "7"] {
+            let receipt = receipt_headers(odd, "o", ShardNo::new(0), Offset::new(9));
+            assert_eq!(entry(&receipt), Entry::Foreign, "{odd}");
+        }
     }
 
     #[test]

@@ -15,18 +15,22 @@ const COMMAND: &str = "UPDATE_GOLDEN=1 cargo test --locked --test config referen
 const HEAD: &str = "\
 # Configuration reference
 
-Every key, made from `odrwatch schema config`; a test holds this page to it, and `COMMAND`
-writes it anew. [config/odrwatch.yaml](../config/odrwatch.yaml) is the same as a file with comments, and
+Every key, made from `odrwatch schema config`. A test holds this page to it, and
+`COMMAND` writes it anew.
+[config/odrwatch.yaml](../config/odrwatch.yaml) is the same as a file with comments;
 [config/policies/amazon.yaml](../config/policies/amazon.yaml) is the policy as a file of its own.
 
-- Later layers override earlier ones: defaults, the file (`-c FILE`), environment variables, `--policy FILE` of a replay,
-  `--set KEY=VALUE`. Every key can be left out.
-- A key is a path of names with dots between them: in the file nested, as a variable in capitals with `__` between the
-  names, for `--set` as it is. Keys of `engine` and `policy` can be set without their section.
+- Later layers override earlier ones: the defaults, the file (`-c FILE`), environment variables,
+  `--policy FILE` of a replay, `--set KEY=VALUE`. Every key can be left out.
+- A key is a path of names with dots between them: nested in the file, in capitals with `__` between
+  the names as a variable, as it is for `--set`. Keys of `engine` and `policy` can be set without
+  their section.
 - Lists are separated by commas in variables and for `--set`. Of a variable below a map, such as
-  `ODRWATCH__KAFKA__PROPERTIES__SASL_USERNAME`, the rest of the name is taken in small letters with dots for `_`.
-- `odrwatch validate` lists every mistake at once, each with its place and with the nearest known key.
-- A number's unit is the end of its name: `_ms`, `_days`, `_bytes`, `_kbytes`, `_percent`, `_bp` (basis points: 100 are 1 %).
+  `ODRWATCH__KAFKA__PROPERTIES__SASL_USERNAME`, the rest of the name is taken in small letters with
+  dots for `_`.
+- `odrwatch validate` lists every mistake at once, each with its place and the nearest known key.
+- A number's unit is the end of its name: `_ms`, `_days`, `_bytes`, `_kbytes`, `_percent`, `_bp`
+  (basis points: 100 are 1 %).
 ";
 
 /// The document that the schema makes.

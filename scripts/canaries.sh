@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Puts hand-made bugs into a copy of the sources, one at a time, and sees that the tests that are named for it catch each:
+#
+#   scripts/canaries.sh               all of tests/canaries
+#   scripts/canaries.sh NAME...       some of them, without .patch
+#
+# A canary is caught when its build succeeds and a named test fails. Ends with 1 if any is not. What is built for a canary is
+# shared with everything else under target/; the log of each is target/canaries/NAME.log.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CARGO=${CARGO:-cargo}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+place=$CARGO_TARGET_DIR/canaries
+copy=$place/source
+
+# The sources as they are now; with their times, so that nothing is built again without need.
+rm -rf "$copy"
+mkdir -p "$copy"
+git ls-files -z -- . ':!docs/images' ':!fuzz' | tar --create --null --files-from=- --ignore-failed-read |
+    tar --extract --directory="$copy"
+
+names=("$@")
+if [[ ${#names[@]} == 0 ]]; then
+    for patch in tests/canaries/*.patch; do names+=("$(basename "$patch" .patch)"); done
+fi
+
+# Of a patch's head: field NAME.
+field() { sed -n "s/^$2: //p;/^---/q" "tests/canaries/$1.patch"; }
+
+caught=0
+rows=()
+for name in "${names[@]}"; do
+    log=$place/$name.log
+    read -ra test <<<"$(field "$name" test)"
+    began=$SECONDS
+    patch --silent --strip=1 --directory="$copy" <"tests/canaries/$name.patch"
+    if ! (cd "$copy" && $CARGO test --locked "${test[@]}" --no-run) >"$log" 2>&1; then
+        verdict='DOES NOT BUILD'
+    elif (cd "$copy" && $CARGO test --locked "${test[@]}") >>"$log" 2>&1; then
+        verdict='NOT CAUGHT'
+    else
+        verdict=caught
+        caught=$((caught + 1))
+    fi
+    patch --silent --reverse --strip=1 --directory="$copy" <"tests/canaries/$name.patch"
+    # Cargo goes by times, and patch may have given the file its old one.
+    sed -n 's,^+++ b/,,p' "tests/canaries/$name.patch" | (cd "$copy" && xargs touch)
+    rows+=("$(printf '%-28s %-15s %4d s  %s' "$name" "$verdict" $((SECONDS - began)) "${test[*]}")")
+    echo "${rows[-1]}"
+done
+
+echo
+echo "$caught of ${#names[@]} canaries were caught."
+[[ $caught == "${#names[@]}" ]]
