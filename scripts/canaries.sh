@@ -4,15 +4,30 @@
 #   scripts/canaries.sh               all of tests/canaries
 #   scripts/canaries.sh NAME...       some of them, without .patch
 #
-# A canary is caught when its build succeeds and a named test fails. Ends with 1 if any is not. What is built for a canary is
-# shared with everything else under target/; the log of each is target/canaries/NAME.log.
+# A canary is caught when its build succeeds and a named test fails. Ends with 1 if any is not. The log of each is
+# target/canaries/NAME.log. All are built in one place, apart from target/debug: Cargo would take what is built of the copy for
+# what is built of the sources. What is built of the dependencies already is taken over from there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 CARGO=${CARGO:-cargo}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-place=$CARGO_TARGET_DIR/canaries
+target=${CARGO_TARGET_DIR:-$PWD/target}
+place=$target/canaries
 copy=$place/source
+export CARGO_TARGET_DIR=$place/target
+
+if [[ ! -d $CARGO_TARGET_DIR && -d $target/debug/deps ]]; then
+    mkdir -p "$CARGO_TARGET_DIR/debug/deps"
+    cp --archive "$target/debug/.fingerprint" "$target/debug/build" "$CARGO_TARGET_DIR/debug/"
+    rm -rf "$CARGO_TARGET_DIR"/debug/{.fingerprint,build}/odrwatch-*
+    find "$target/debug/deps" \( -name 'lib*.rlib' -o -name 'lib*.rmeta' -o -name 'lib*.so' \) ! -name 'libodrwatch*' \
+        -exec cp --archive --target-directory="$CARGO_TARGET_DIR/debug/deps" {} +
+fi
+# What tests look for below target: Kafka's jars, and promtool.
+mkdir -p "$CARGO_TARGET_DIR"
+for tool in kafka tools; do
+    [[ -e $CARGO_TARGET_DIR/$tool || ! -e $target/$tool ]] || ln -s "$target/$tool" "$CARGO_TARGET_DIR/$tool"
+done
 
 # The sources as they are now; with their times, so that nothing is built again without need.
 rm -rf "$copy"
