@@ -49,7 +49,11 @@ for name in "${names[@]}"; do
     log=$place/$name.log
     read -ra test <<<"$(field "$name" test)"
     began=$SECONDS
-    patch --silent --strip=1 --directory="$copy" <"tests/canaries/$name.patch"
+    if ! patch --silent --strip=1 --directory="$copy" <"tests/canaries/$name.patch" >"$log" 2>&1; then
+        rows+=("$(printf '%-28s %-15s' "$name" 'DOES NOT APPLY')")
+        echo "${rows[-1]}"
+        continue
+    fi
     if ! (cd "$copy" && $CARGO test --locked "${test[@]}" --no-run) >"$log" 2>&1; then
         verdict='DOES NOT BUILD'
     elif (cd "$copy" && $CARGO test --locked "${test[@]}") >>"$log" 2>&1; then

@@ -103,7 +103,7 @@ pub fn resealed(data: &[u8]) -> Vec<u8> {
         taken
     };
     let length = |bytes: &[u8]| {
-        let bytes = bytes.try_into().map(u32::from_le_bytes).unwrap_or(0);
+        let bytes = bytes.try_into().map_or(0, u32::from_le_bytes);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     };
     let seal = |out: &mut Vec<u8>, start: usize| {
@@ -215,8 +215,9 @@ fn is_near(line: &DecisionLine) -> bool {
     let length = BoundaryLength::from_ms(5_000).expect("it divides 15 minutes");
     match line {
         DecisionLine::RecordTime { record_time, .. } => is_near_ms(record_time.ms()),
-        DecisionLine::Closing { boundary, .. } => is_near_ms(boundary.ms(length)),
-        DecisionLine::AlertsFrom { boundary, .. } => is_near_ms(boundary.ms(length)),
+        DecisionLine::Closing { boundary, .. } | DecisionLine::AlertsFrom { boundary, .. } => {
+            is_near_ms(boundary.ms(length))
+        }
     }
 }
 
