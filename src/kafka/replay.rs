@@ -1,4 +1,4 @@
-//! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka`.
+//! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka` and `dlq`.
 //!
 //! No group, no commits. Of all partitions the one whose newest timestamp is lowest is read next,
 //! as a live worker does within a shard, so that the caller has little to hold back; the end is the
@@ -80,7 +80,8 @@ pub fn read_inputs(
             partitions.push((InputPartition { topic, shard }, name, partition_of(shard)));
         }
     }
-    read(config, &partitions, &mut |key, record| each(key.topic, key.shard, record))
+    let all = NextOffset::stated(0);
+    read(config, &partitions, all, &mut |key, record| each(key.topic, key.shard, record))
 }
 
 /// Reads the progress topic likewise, values only: the decisions that a replay is given.
@@ -98,13 +99,14 @@ pub fn read_progress_topic(
     };
     let partitions: Vec<_> =
         shards.into_iter().map(|shard| (shard, name, partition_of(shard))).collect();
-    read(config, &partitions, &mut |shard, record| match record.value {
+    let all = NextOffset::stated(0);
+    read(config, &partitions, all, &mut |shard, record| match record.value {
         Some(value) => each(shard, value),
         None => ControlFlow::Continue(()),
     })
 }
 
-fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError> {
+pub(super) fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError> {
     match cluster.look_at(topic)?.partitions {
         0 => Err(SourceError::Stop(format!(
             "the topic {topic} does not exist; kafka.topics names the topics, and `odrwatch topics \
@@ -114,9 +116,11 @@ fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError
     }
 }
 
-fn read<K: Ord + Copy>(
+/// Reads partitions from their starts, or from an offset where that is later, to their ends.
+pub(super) fn read<K: Ord + Copy>(
     config: &KafkaConfig,
     partitions: &[(K, &str, i32)],
+    from: NextOffset,
     each: &mut dyn FnMut(K, RawRecord<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<Span<K>>, SourceError> {
     let wake = Wake::new().map_err(|error| SourceError::Fatal(format!("a pipe: {error}")))?;
@@ -129,8 +133,9 @@ fn read<K: Ord + Copy>(
     let mut newest: BTreeMap<K, i64> = BTreeMap::new();
     let ends: BTreeMap<K, NextOffset> = spans.iter().map(|one| (one.partition, one.end)).collect();
     for (span, (key, topic, partition)) in spans.iter().zip(partitions) {
-        if span.first < span.end {
-            reader.start(*key, topic, *partition, span.first)?;
+        let first = span.first.max(from);
+        if first < span.end {
+            reader.start(*key, topic, *partition, first)?;
             newest.insert(*key, i64::MIN);
         }
     }
@@ -179,7 +184,8 @@ pub(super) fn spans<K: Ord + Copy>(
         .collect())
 }
 
-fn ends<K: Ord + Copy>(
+/// One kind of end of all partitions, in their order.
+pub(super) fn ends<K: Ord + Copy>(
     reader: &Reader<K>,
     answers: &Queue,
     partitions: &[(K, &str, i32)],

@@ -165,7 +165,7 @@ impl RawDecision {
                         Ok(IdlePartition {
                             topic: known(&idle.topic)?,
                             partition: ShardNo::new(idle.partition),
-                            next_offset: NextOffset::stated(position(idle.next_offset)?),
+                            next_offset: NextOffset::stated(super::offset(idle.next_offset)?),
                         })
                     })
                     .collect::<Result<_, LineError>>()?,
@@ -182,7 +182,7 @@ impl RawDecision {
             } => Ok(DecisionLine::RecordTime {
                 topic: known(&topic)?,
                 partition: ShardNo::new(partition),
-                offset: Offset::new(position(offset)?),
+                offset: Offset::new(super::offset(offset)?),
                 record_time: RecordTime::from_ms(ms),
             }),
             Self {
@@ -205,13 +205,6 @@ impl RawDecision {
             )),
         }
     }
-}
-
-fn position(offset: i64) -> Result<i64, LineError> {
-    if offset < 0 {
-        return Err(LineError(format!("offset {offset} is negative")));
-    }
-    Ok(offset)
 }
 
 fn boundary_of(moment: Moment, length: BoundaryLength) -> Result<Boundary, LineError> {
