@@ -27,6 +27,7 @@ use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
 use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
 use super::idle::{self, IdleRules, Questions};
+use super::inputs::Inputs;
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
@@ -74,6 +75,8 @@ pub struct WorkerConfig {
     pub transaction_timeout_ms: i64,
     /// The share of dead letters in the last thousand records that stops a shard; 0 is off.
     pub breaker_percent: u32,
+    /// Whether to go on behind records that were lost before they were read.
+    pub accepts_gaps: bool,
     /// The names of the four input topics.
     pub topics: [String; 4],
     /// The policy's fingerprint.
@@ -87,6 +90,7 @@ pub struct Worker<B> {
     broker: B,
     slots: BTreeMap<ShardNo, Slot>,
     opener: Opener,
+    inputs: Inputs,
     intake: Intake,
     identity: Identity,
     read_rules: ReadRules,
@@ -139,12 +143,15 @@ impl<B: Broker> Worker<B> {
                 shard: config.shard,
                 policy: config.policy.clone(),
                 transaction_timeout_ms: config.transaction_timeout_ms,
+                accepts_gaps: config.accepts_gaps,
             },
+            inputs: Inputs::new(config.topics.clone(), config.input.partitions),
             intake: Intake::new(config.input),
             identity: Identity {
                 topics: config.topics,
                 policy: config.policy,
                 owner: config.owner,
+                shards: config.input.partitions,
                 length,
                 max_dead_letter_bytes: broker.max_record_bytes(OutTopic::DeadLetters),
             },
@@ -197,9 +204,11 @@ impl<B: Broker> Worker<B> {
                 return Ok(false);
             }
         }
+        self.inputs.look(&mut self.broker, now)?;
         self.take_snapshots_answers(now);
         for slot in self.slots.values_mut() {
-            self.opener.step(slot, &mut self.broker, self.snapshots.as_ref(), now)?;
+            let known = (&self.inputs, self.snapshots.as_ref());
+            self.opener.step(slot, &mut self.broker, known, now)?;
         }
         self.questions.take(&mut self.broker, self.slots.values_mut());
         let mut did = self.read(now)?;

@@ -13,6 +13,7 @@ mod child;
 mod crash;
 mod exact;
 mod feed;
+mod losses;
 mod members;
 mod probe;
 mod sasl;
@@ -21,6 +22,7 @@ mod snapshots;
 mod stage;
 mod starts;
 mod terminal;
+mod verify;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -9,6 +9,7 @@
 //! files; nothing is written under its name before all of it is computed. Absent on purpose: a
 //! limit on what waits, as files may come topic by topic; and a clock, but for the pace.
 
+pub mod args;
 mod decisions;
 mod input;
 mod lines;
@@ -189,7 +190,7 @@ fn bytes_of(inputs: &[Input]) -> Option<u64> {
 }
 
 /// How far the work is: in bytes of files, or in records of topics.
-struct Pace {
+pub(super) struct Pace {
     progress: Progress,
     stopwatch: Stopwatch,
     done: u64,
@@ -197,13 +198,14 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(what: &str, total: Option<u64>) -> Self {
+    /// Begins work; `total` of it, where known.
+    pub(super) fn new(what: &str, total: Option<u64>) -> Self {
         let progress = Progress::new(what, total, 0);
         Self { progress, stopwatch: Stopwatch::start(), done: 0, records: 0 }
     }
 
     /// Notes a record, and by how much the work went on.
-    fn note(&mut self, done: u64) {
+    pub(super) fn note(&mut self, done: u64) {
         self.done += done;
         self.records += 1;
         if self.records == RECORDS_A_TICK {
@@ -212,7 +214,8 @@ impl Pace {
         }
     }
 
-    fn finish(self) {
+    /// Ends it.
+    pub(super) fn finish(self) {
         self.progress.finish(self.done, self.stopwatch.ms());
     }
 }
