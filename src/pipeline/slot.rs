@@ -355,9 +355,7 @@ impl Slot {
         match read {
             Ok(read) => Ok(read),
             Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => Ok(0),
-            Err(SourceError::Lost(words)) => {
-                loss::diagnose(self, broker, topic, words).map(|()| 0)
-            }
+            Err(SourceError::Lost(words)) => loss::diagnose(self, broker, topic, words).map(|()| 0),
             Err(error) => Err(Stop::from_source(error)),
         }
     }

@@ -46,8 +46,7 @@ fn take_progress(opening: &mut Opening, shard: ShardNo, value: &[u8]) -> Result<
     let begins_later = opening.found.as_ref().filter(|found| found.progress_at.is_some());
     let first = begins_later.map_or(1, |found| found.progress.number);
     let expected = opening.last.as_ref().map_or(first, |record| record.number + 1);
-    let record =
-        progress::decode(value).map_err(|error| unusable(shard, expected, &error))?;
+    let record = progress::decode(value).map_err(|error| unusable(shard, expected, &error))?;
     if record.number != expected || record.shard != shard {
         if begins_later.is_some() {
             // Without the snapshot the topic is read from its beginning, and it says more.

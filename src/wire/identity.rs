@@ -85,9 +85,8 @@ pub(super) struct RawMark {
 
 /// Reads what is known; the error names what is wrong.
 pub(super) fn read(topic: Option<&str>, mark: Option<&RawMark>) -> Result<LogIdentity, String> {
-    let topic = topic.map(|text| {
-        hexadecimal(text, 32).map(TopicId).ok_or_else(|| format!("topic_id {text:?}"))
-    });
+    let topic = topic
+        .map(|text| hexadecimal(text, 32).map(TopicId).ok_or_else(|| format!("topic_id {text:?}")));
     let mark = mark.map(|raw| {
         let hash = hexadecimal(&raw.hash, 16).and_then(|hash| u64::try_from(hash).ok());
         let hash = hash.filter(|_| raw.offset >= 0);
@@ -98,8 +97,8 @@ pub(super) fn read(topic: Option<&str>, mark: Option<&RawMark>) -> Result<LogIde
 }
 
 fn hexadecimal(text: &str, digits: usize) -> Option<u128> {
-    let is_hex = text.len() == digits
-        && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex =
+        text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     u128::from_str_radix(text, 16).ok().filter(|_| is_hex)
 }
 

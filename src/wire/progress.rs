@@ -368,7 +368,8 @@ mod tests {
         );
         assert!(text.contains(members), "{text}");
         assert_eq!(decode(text.as_bytes()), Ok(known));
-        for (from, to) in [("00fe\"", "00fE\""), ("\"hash\":\"0", "\"hash\":\""), (":11,", ":-11,")] {
+        for (from, to) in [("00fe\"", "00fE\""), ("\"hash\":\"0", "\"hash\":\""), (":11,", ":-11,")]
+        {
             let damaged = text.replacen(from, to, 1);
             assert!(matches!(decode(damaged.as_bytes()), Err(ProgressError::Damaged(_))), "{to}");
         }

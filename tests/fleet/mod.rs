@@ -51,7 +51,13 @@ pub struct FleetConfig {
 
 impl FleetConfig {
     pub fn new(seed: u64) -> Self {
-        Self { seed, partitions: 2, start: StartRule::Earliest, snapshot_ms: None, accepts_gaps: false }
+        Self {
+            seed,
+            partitions: 2,
+            start: StartRule::Earliest,
+            snapshot_ms: None,
+            accepts_gaps: false,
+        }
     }
 }
 

@@ -119,9 +119,8 @@ fn a_gap_names_itself_and_is_gone_on_behind_only_when_asked_to() {
     service.stop();
     // Retention passes records that came while nothing ran.
     let now = now_ms();
-    let lost: Vec<Record> = (0..30)
-        .map(|n| order(&stage, &format!("LOST{n}"), &format!("302-{n}"), now))
-        .collect();
+    let lost: Vec<Record> =
+        (0..30).map(|n| order(&stage, &format!("LOST{n}"), &format!("302-{n}"), now)).collect();
     written.produce(&stage, &lost);
     stage.drop_all_inputs(Topic::Orders);
     let mut service = Odrwatch::start(&stage, "a", &[KEPT]);

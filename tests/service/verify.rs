@@ -169,7 +169,10 @@ fn a_rewritten_topic_lacks_what_was_removed_and_shows_what_was_changed() {
     let line = |place: usize| String::from_utf8(alerts[place].value.clone().unwrap()).unwrap();
     let of = |kind: &str| different.iter().find(|one| one["kind"] == kind).unwrap();
     let missing = of("missing");
-    assert_eq!((missing["expected"].as_str().unwrap(), &missing["found"]), (&*line(2), &Value::Null));
+    assert_eq!(
+        (missing["expected"].as_str().unwrap(), &missing["found"]),
+        (&*line(2), &Value::Null)
+    );
     let other = of("different");
     assert_eq!(other["expected"].as_str().unwrap(), line(changed));
     assert_ne!(other["found"].as_str().unwrap(), line(changed));

@@ -177,7 +177,8 @@ impl Matching {
                 report.differs(self.extra(&more));
             }
         }
-        let rank = |one: &Difference| (one.kind == DifferenceKind::Progress, one.number, one.offset);
+        let rank =
+            |one: &Difference| (one.kind == DifferenceKind::Progress, one.number, one.offset);
         report.differences.sort_by_key(rank);
     }
 

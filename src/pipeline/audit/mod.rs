@@ -28,8 +28,8 @@ use crate::domain::time::{Boundary, RecordTime};
 use crate::wire::input;
 use crate::wire::progress::Progress;
 
-use matching::Matching;
 pub use matching::Found;
+use matching::Matching;
 
 /// How many differences of a shard are kept with both their lines; more are counted.
 pub const KEPT_DIFFERENCES: usize = 1_000;
