@@ -139,6 +139,7 @@ Examples:
     #[command(after_help = "\
 Example:
   odrwatch validate -c odrwatch.yaml && systemctl restart odrwatch
+  odrwatch validate -c odrwatch.yaml --against stricter.yaml --days 14
 
 Without --no-environment the topics are looked at, too. Ends with 0 if all is right, with 78 if
 configuration or topics have mistakes, and with 69 if no broker answers within 5 seconds.")]
@@ -262,6 +263,12 @@ pub struct ValidateArgs {
     /// Check only what is written: read no secret files and ask no broker
     #[arg(long)]
     pub no_environment: bool,
+    /// Show what a changed policy (YAML or JSON file) would have said in the last days; reads topics
+    #[arg(long, value_name = "FILE", conflicts_with = "no_environment")]
+    pub against: Option<PathBuf>,
+    /// How many days --against looks back on
+    #[arg(long, value_name = "N", default_value_t = 30, requires = "against")]
+    pub days: u32,
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,

@@ -5,6 +5,7 @@
 //! alerts, which is the engine's.
 
 pub mod advise;
+mod against;
 pub mod args;
 mod cluster;
 mod demo;

@@ -30,6 +30,7 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
     let facts = cluster::check(&config, &cluster::settings(&config))?;
+    cluster::refuse_another_count(&cluster::settings(&config), facts.partitions)?;
     let listener = service::listen(config.http.listen)?;
     let bound = listener.local_addr().unwrap_or(config.http.listen);
     let mut service = service_of(&config, facts.partitions, bound);

@@ -3,13 +3,11 @@
 //! No group, no commits, nothing written. Invariant: everything is read `read_committed`, up to
 //! ends that were stable when they were asked for.
 
-use std::ops::ControlFlow;
-
 use crate::domain::ids::{NextOffset, ShardNo};
-use crate::pipeline::ports::{InputPartition, OutTopic, RawRecord, SourceError};
+use crate::pipeline::ports::{InputPartition, OutTopic, SourceError};
 
 use super::group::partition_of;
-use super::replay::{Piece, Span, read_pieces, reader_of, shards_of, spans};
+use super::replay::{EachRecord, Piece, Span, read_pieces, reader_of, shards_of, spans};
 use super::settings::KafkaConfig;
 use super::topics::Cluster;
 
@@ -81,7 +79,7 @@ pub fn part_of(
 pub fn read_audit(
     config: &KafkaConfig,
     spans: &[Span<AuditPartition>],
-    each: &mut dyn FnMut(AuditPartition, RawRecord<'_>) -> ControlFlow<(), Option<i64>>,
+    each: &mut EachRecord<'_, AuditPartition>,
 ) -> Result<(), SourceError> {
     let (mut reader, wake) = reader_of(config, spans.len())?;
     let pieces: Vec<Piece<'_, AuditPartition>> = spans

@@ -46,7 +46,7 @@ pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
-pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
+pub use replay::{EachRecord, Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{
     KafkaConfig, OWNED_PROPERTIES, PropertyProblem, check_property, check_settings, owned_property,
 };

@@ -161,8 +161,7 @@ pub(super) struct Piece<'a, K> {
 }
 
 /// Takes a record; says how far its partition is, in ms, or that nothing more is wanted.
-pub(super) type EachRecord<'a, K> =
-    dyn FnMut(K, RawRecord<'_>) -> ControlFlow<(), Option<i64>> + 'a;
+pub type EachRecord<'a, K> = dyn FnMut(K, RawRecord<'_>) -> ControlFlow<(), Option<i64>> + 'a;
 
 /// Reads pieces, the partition that is the least far first.
 pub(super) fn read_pieces<K: Ord + Copy>(

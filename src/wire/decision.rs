@@ -180,16 +180,7 @@ impl RawDecision {
                 gap_to: None,
             } => Ok(DecisionLine::Closing {
                 boundary: boundary_of(boundary, length)?,
-                partitions: partitions
-                    .into_iter()
-                    .map(|idle| {
-                        Ok(IdlePartition {
-                            topic: known(&idle.topic)?,
-                            partition: ShardNo::new(idle.partition),
-                            next_offset: NextOffset::stated(position(idle.next_offset)?),
-                        })
-                    })
-                    .collect::<Result<_, LineError>>()?,
+                partitions: idle_partitions(&partitions, &known)?,
             }),
             Self {
                 boundary: None,
@@ -250,6 +241,20 @@ fn position(offset: i64) -> Result<i64, LineError> {
         return Err(LineError(format!("offset {offset} is negative")));
     }
     Ok(offset)
+}
+
+fn idle_partitions(
+    partitions: &[RawIdle],
+    known: &dyn Fn(&str) -> Result<Topic, LineError>,
+) -> Result<Vec<IdlePartition>, LineError> {
+    let one = |idle: &RawIdle| {
+        Ok(IdlePartition {
+            topic: known(&idle.topic)?,
+            partition: ShardNo::new(idle.partition),
+            next_offset: NextOffset::stated(position(idle.next_offset)?),
+        })
+    };
+    partitions.iter().map(one).collect()
 }
 
 fn gap(

@@ -233,9 +233,10 @@ fn is_of(decision: &DecisionLine, this: ShardNo) -> bool {
         DecisionLine::Closing { partitions, .. } => {
             partitions.iter().all(|idle| idle.partition == this)
         }
-        DecisionLine::RecordTime { partition, .. } => *partition == this,
+        DecisionLine::RecordTime { partition, .. } | DecisionLine::Gap { partition, .. } => {
+            *partition == this
+        }
         DecisionLine::AlertsFrom { shard, .. } => *shard == this,
-        DecisionLine::Gap { partition, .. } => *partition == this,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The audit on the in-memory broker: it agrees with whatever a fleet went through, and names
 //! exactly what was forged.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! Logs that are not what they were: each is a loud stop with its own reason, and an accepted gap
 //! is a recorded decision that replays know.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use odrwatch::domain::event::Topic;
 use odrwatch::domain::ids::{NextOffset, ShardNo};
 use odrwatch::pipeline::ports::{InputPartition, InputTopic, OutTopic};

@@ -8,6 +8,7 @@
 //! - `check`: what was committed, held against a replay.
 
 mod access;
+mod against;
 mod check;
 mod child;
 mod crash;

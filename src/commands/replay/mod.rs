@@ -19,6 +19,8 @@ mod results;
 mod survey;
 mod topics;
 
+pub(super) use topics::recorded;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
@@ -117,7 +119,7 @@ fn from_files(
     let files = inputs.into_iter().zip(survey.runs);
     let files = files.map(|(input, runs)| Ok((input.name.clone(), input.into_reader()?, runs)));
     let files = files.collect::<Result<_, Failure>>()?;
-    let mut replay = Replay::new(replay_config(args, config, partitions), decisions);
+    let mut replay = Replay::new(replay_config(args.until, config, partitions), decisions);
     let skipped = Merge::new(files, topics, &mut pace)?.feed(&mut replay, &mut pace)?;
     pace.finish();
     skipped.tell();
@@ -125,7 +127,12 @@ fn from_files(
     Ok(Replayed { partitions, is_from_files: true, skipped, output })
 }
 
-fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayConfig {
+/// What a replay of topics with so many partitions is made with, up to a time if one is given.
+pub(super) fn replay_config(
+    until: Option<RecordTime>,
+    config: &Config,
+    partitions: u32,
+) -> ReplayConfig {
     let mut shard = start::shard_config(config);
     // Files may come topic by topic: then all of a topic waits for the next.
     shard.limits.pending = usize::MAX;
@@ -138,7 +145,7 @@ fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayC
     ReplayConfig {
         shard,
         input: start::input_limits(config, partitions),
-        until_ms: args.until.map(RecordTime::ms),
+        until_ms: until.map(RecordTime::ms),
         needs_recorded_start: alerts_from == AlertsFrom::Live,
     }
 }
@@ -231,7 +238,7 @@ fn no_record(place: String, error: impl Error + Send + Sync + 'static) -> Failur
 }
 
 /// What the replay refuses.
-fn of_replay(error: ReplayError) -> Failure {
+pub(super) fn of_replay(error: ReplayError) -> Failure {
     let code = match &error {
         ReplayError::Limit { .. } | ReplayError::NoRecordedStart { .. } => ExitCode::Config,
         ReplayError::OutOfOrder { .. }

@@ -206,14 +206,10 @@ impl Report {
 }
 
 fn difference(text: &mut String, one: &Difference, topics: &TopicNames) {
-    let (topic, what) = match one.kind {
-        DifferenceKind::Progress => (&topics.progress, "record"),
-        _ => (&topics.alerts, "alert"),
+    let (topic, mut head) = match one.kind {
+        DifferenceKind::Progress => (&topics.progress, "\nprogress record".to_owned()),
+        kind => (&topics.alerts, format!("\n{} alert", kind.as_str())),
     };
-    let mut head = format!("\n{} {what}", one.kind.as_str());
-    if one.kind == DifferenceKind::Progress {
-        head = "\nprogress record".to_owned();
-    }
     let mut add = |part: String| head.push_str(&part);
     if let Some(number) = one.number {
         add(format!(" {number}"));
