@@ -325,6 +325,7 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     slot.shard.rewind();
     slot.marks.rewind(&slot.shard.positions());
     slot.has_moved = !slot.fresh.is_empty();
+    slot.shard.skip_statuses();
     let from = target.positions.map(|position| position.next);
     begin_reading(slot, broker, from, now)?;
     slot.phase = Phase::CatchingUp(Stretch { from, ends: bounds.map(|(_, end)| end) });

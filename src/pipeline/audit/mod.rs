@@ -362,6 +362,7 @@ impl ShardAudit {
             self.alerts.expect(alert.seq, record, &mut self.report);
         }
         self.effects.clear();
+        self.shard.skip_statuses();
         self.states.push_back(State::of(&self.shard));
         self.compare_states(false);
         Ok(())
