@@ -263,7 +263,7 @@ pub struct ValidateArgs {
     /// Check only what is written: read no secret files and ask no broker
     #[arg(long)]
     pub no_environment: bool,
-    /// Show what a changed policy (YAML or JSON file) would have said in the last days; reads topics
+    /// Show what a changed policy (a file) would have said in the last days; reads the topics
     #[arg(long, value_name = "FILE", conflicts_with = "no_environment")]
     pub against: Option<PathBuf>,
     /// How many days --against looks back on

@@ -418,7 +418,12 @@ impl WorkerPart {
                 Err(error) => error,
             };
             let passes = matches!(error, SourceError::NotReady(_) | SourceError::Unavailable(_));
-            if !passes || clock.now().mono_ms > limit_ms {
+            if !passes {
+                let stop = Stop::from_source(error);
+                self.metrics.stopped(stop.reason());
+                return Err(failure_of(stop).during("connecting a worker"));
+            }
+            if clock.now().mono_ms > limit_ms {
                 return Err(failure_of_source(&error).during("connecting a worker"));
             }
             warn!(%error, "cannot connect yet");

@@ -243,3 +243,79 @@ fn line(text: &mut String, content: &str) {
     }
     text.push('\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Boundary;
+
+    fn report() -> Report {
+        let shard = ShardNo::new(1);
+        let extra = Difference {
+            shard,
+            kind: DifferenceKind::Extra,
+            offset: Some(Offset::new(7)),
+            number: Some(3),
+            key: Some("S\u{1b}[31m".to_owned()),
+            parts: Vec::new(),
+            expected: None,
+            found: Some("{\"seq\":3}\n".to_owned()),
+        };
+        let progress = Difference {
+            kind: DifferenceKind::Progress,
+            key: None,
+            parts: vec!["digest"],
+            expected: Some("digest a".to_owned()),
+            found: Some("digest b".to_owned()),
+            ..extra.clone()
+        };
+        let checked = ShardReport {
+            records: 12,
+            progress: 4,
+            alerts: 2,
+            later: 1,
+            target: 4,
+            boundary: Some(Boundary::from_number(2)),
+            differences: vec![extra, progress],
+            count: 5,
+            ..ShardReport::default()
+        };
+        let gap = DecisionLine::Gap {
+            topic: Topic::Orders,
+            partition: shard,
+            from: NextOffset::stated(10),
+            to: NextOffset::stated(20),
+        };
+        let length = BoundaryLength::from_ms(5_000).unwrap();
+        Report { shards: BTreeMap::from([(shard, checked)]), gaps: vec![gap], length }
+    }
+
+    #[test]
+    fn each_difference_is_told_with_its_place_and_both_lines_and_drives_no_terminal() {
+        let text = report().table(&TopicNames::default());
+        for part in [
+            "Shard 1: 1 alerts were committed meanwhile.",
+            "orders-1: offsets 10 to 19 were lost before they were read",
+            "Differences: 5",
+            "extra alert 3 of S\\u{1b}[31m, odr-alerts-1 offset 7\n",
+            "  computed  nothing\n  committed {\"seq\":3}\\n\n",
+            "progress record 3, odr-progress-1 offset 7 (differs in digest)\n",
+            " and 3 more\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn where_nothing_differs_or_is_committed_it_says_so() {
+        let mut good = report();
+        let shard = good.shards.get_mut(&ShardNo::new(1)).unwrap();
+        (shard.count, shard.differences) = (0, Vec::new());
+        let text = good.table(&TopicNames::default());
+        assert!(text.contains("Everything that is committed is what the inputs give."), "{text}");
+        assert!(good.json().starts_with("{\"agrees\":true,\"differences\":0,"), "{}", good.json());
+        good.shards.clear();
+        assert!(good.table(&TopicNames::default()).starts_with("Nothing is committed"));
+    }
+}
