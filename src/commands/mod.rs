@@ -5,6 +5,7 @@
 //! alerts, which is the engine's.
 
 pub mod advise;
+mod against;
 pub mod args;
 mod cluster;
 mod demo;
@@ -20,6 +21,7 @@ pub mod start;
 pub mod texts;
 pub mod topics;
 pub mod validate;
+pub mod verify;
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -33,6 +35,7 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
         Command::Replay(args) => replay::run(args, &cli.global),
+        Command::Verify(args) => verify::run(args, &cli.global),
         Command::Advise(args) => advise::run(args),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),

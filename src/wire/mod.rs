@@ -13,12 +13,14 @@
 //! | [`report`] | one account as Amazon's account-health report has it |
 //! | [`totals`], [`outcomes`] | the files that a bounded replay writes |
 //! | [`fingerprint`] | a policy in 32 hexadecimal digits |
+//! | [`identity`] | by what a log is known again |
 //! | [`time`] | RFC 3339 |
 
 pub mod alert;
 pub mod dead_letter;
 pub mod decision;
 pub mod fingerprint;
+pub mod identity;
 pub mod input;
 mod json;
 pub mod outcomes;

@@ -11,9 +11,10 @@ use crate::command::{done, odrwatch, run, text};
 fn help_and_version_end_with_0_and_go_to_the_standard_output() {
     assert_eq!(done(&["--version"]).out, format!("odrwatch {}\n", env!("CARGO_PKG_VERSION")));
     let help = done(&["--help"]).out;
-    for command in [
+    let commands = [
         "run",
         "replay",
+        "verify",
         "demo",
         "validate",
         "advise",
@@ -22,7 +23,8 @@ fn help_and_version_end_with_0_and_go_to_the_standard_output() {
         "schema",
         "completions",
         "man",
-    ] {
+    ];
+    for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
         assert!(done(&[command, "--help"]).out.contains("Usage: odrwatch "), "{command}");
     }

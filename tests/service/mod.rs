@@ -9,12 +9,14 @@
 //! - `letters`: the dead letters, given back.
 
 mod access;
+mod against;
 mod check;
 mod child;
 mod crash;
 mod exact;
 mod feed;
 mod letters;
+mod losses;
 mod members;
 mod probe;
 mod sasl;
@@ -23,6 +25,7 @@ mod snapshots;
 mod stage;
 mod starts;
 mod terminal;
+mod verify;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
