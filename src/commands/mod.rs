@@ -6,6 +6,7 @@
 
 pub mod advise;
 pub mod args;
+mod bridge;
 mod cluster;
 mod demo;
 pub mod exit;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::args::{GlobalArgs, RunArgs};
+use super::bridge;
 use super::cluster;
 use super::exit::ExitCode;
 use super::failure::Failure;
@@ -34,6 +35,7 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let bound = listener.local_addr().unwrap_or(config.http.listen);
     let mut service = service_of(&config, facts.partitions, bound);
     service.snapshots = snapshots(&config, &facts)?;
+    service.bridge = bridge::plan(&config, facts.partitions)?;
     if service.worker.owner.is_none() {
         info!(%bound, "http.advertise is not stated: progress records name no address of ours");
     }
@@ -116,6 +118,7 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
         workers: engine.workers,
         board: None,
         snapshots: None,
+        bridge: None,
         shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
         is_synthetic: false,
         config: config::shown(config),
@@ -131,6 +134,7 @@ fn door(config: &Config) -> Door {
     Door {
         token: http.token.as_ref().map(Secret::expose).map(str::to_owned),
         allowed_hosts: http.allowed_hosts.clone(),
+        top_sellers: config.top_sellers,
         ..Door::new(http.listen)
     }
 }

@@ -7,6 +7,7 @@
 //!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
 //!   topics, create, delete, replay: for the commands that have no worker
+//!   alerts: the topic of alerts, read back by a group of its own for the bridge
 //!   feed: the demo's synthetic records, and its view of the alerts
 //!   settings, client, failure: what is configured, what is logged, what an error means
 //!   ffi: what the wrapper lacks; the only unsafe code
@@ -18,6 +19,7 @@
 //!
 //! [`Broker`]: crate::pipeline::ports::Broker
 
+mod alerts;
 mod broker;
 mod client;
 mod consumer;
@@ -40,6 +42,7 @@ mod snapshots;
 mod topics;
 mod trace;
 
+pub use alerts::KafkaAlertLog;
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};

@@ -3,10 +3,12 @@
 //! [`worker`] is the turn; [`slot`] is a shard in it, [`lifecycle`] its states, [`restore`] how it
 //! is opened, [`snapshots`] when its state is kept and [`desk`] with whom, [`idle`] how silence is
 //! decided about, [`batch`] how effects become a transaction, [`stop`] why it ends, [`board`] what
-//! the demo sees of it, [`query`] what readers do. [`replay`] is the bounded run over the
-//! same core, [`summary`] what it comes to, and [`intake`] and [`decisions`] are what both share.
+//! the demo sees of it, [`query`] what readers do, [`alert_log`] what the bridge reads. [`replay`]
+//! is the bounded run over the same core, [`summary`] what it comes to, and [`intake`] and
+//! [`decisions`] are what both share.
 //! Absent on purpose: Kafka, HTTP, clocks and threads.
 
+pub mod alert_log;
 pub mod batch;
 pub mod board;
 pub mod breaker;

@@ -3,6 +3,7 @@
 //! - `stage`: the worker, the server, and a client that lets the worker go on while it waits;
 //! - `answers`: every answer against the OpenAPI document, and numbers against each other;
 //! - `refusals`: what is not there, wrong, hostile, too much or without its token;
+//! - `sellers`: series about single sellers;
 //! - `events`: the stream.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -12,6 +13,7 @@ mod events;
 #[path = "../fleet/mod.rs"]
 mod fleet;
 mod refusals;
+mod sellers;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

@@ -87,7 +87,7 @@ impl Stage {
                 let state = HttpState::new(metrics, Some(readers), &door, signal.clone());
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 send.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, state, signal).await.unwrap();
+                serve(listener, state, signal).await;
             });
         });
         Self { fleet, address: receive.recv().unwrap(), shutdown, server }

@@ -5,9 +5,11 @@
 //! - `feed`: what is written into the input topics;
 //! - `probe`: how far the topics and the group are;
 //! - `access`: what the broker must allow;
-//! - `check`: what was committed, held against a replay.
+//! - `check`: what was committed, held against a replay;
+//! - `bridge`: that it is sent on.
 
 mod access;
+mod bridge;
 mod check;
 mod child;
 mod crash;

@@ -13,11 +13,13 @@
 //!
 //! Absent on purpose: how an answer is encoded, and who may ask.
 
+mod leaders;
 mod listing;
 mod model;
 mod publisher;
 mod standing;
 
+pub use leaders::Leaders;
 pub use listing::{Filter, Listing, Page, Sort};
 pub use model::{
     BandSample, DeadSeen, LATEST_ALERTS, LATEST_DEAD_LETTERS, LagSeen, ReadModel, SellerRow,
