@@ -9,6 +9,7 @@ pub mod args;
 mod bridge;
 mod cluster;
 mod demo;
+mod directory;
 pub mod exit;
 pub mod failure;
 pub mod output;

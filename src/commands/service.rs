@@ -26,7 +26,7 @@ use crate::pipeline::alert_log::AlertLog;
 use crate::pipeline::board::Board;
 use crate::pipeline::desk::{Desk, desk};
 use crate::pipeline::ports::{Broker, SnapshotStore, SourceError};
-use crate::pipeline::query::ReadModel;
+use crate::pipeline::query::{Directory, ReadModel};
 use crate::pipeline::slot::Now;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
@@ -85,6 +85,10 @@ pub struct Service {
     pub snapshots: Option<SnapshotPlan>,
     /// Where alerts are sent on to; `None` if they are not.
     pub bridge: Option<BridgePlan>,
+    /// Who has the shards that this process does not have.
+    pub directory: Arc<Directory>,
+    /// What the workers show.
+    pub model: Arc<ReadModel>,
     /// How many partitions each input has; known where the service comes from the cluster.
     pub shards: usize,
     /// Whether the data are invented.
@@ -213,11 +217,14 @@ pub fn serve<B: Broker>(
         .and_then(|()| runtime.block_on(async { TcpListener::from_std(listener) }))
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
-    let model = ReadModel::new();
+    let model = Arc::clone(&service.model);
     let readers = Readers {
         model: Arc::clone(&model),
         policy: service.worker.shard.policy.clone(),
         shards: service.shards,
+        directory: Arc::clone(&service.directory),
+        partitioner: service.worker.input.partitioner,
+        own_address: service.worker.owner.clone(),
         topics: service.worker.topics.clone(),
         is_synthetic: service.is_synthetic,
         config: service.config.clone(),

@@ -8,6 +8,7 @@
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
 //!   topics, create, delete, replay: for the commands that have no worker
 //!   alerts: the topic of alerts, read back by a group of its own for the bridge
+//!   owners: the ends of the progress topic, to find who has which shard
 //!   feed: the demo's synthetic records, and its view of the alerts
 //!   settings, client, failure: what is configured, what is logged, what an error means
 //!   ffi: what the wrapper lacks; the only unsafe code
@@ -33,6 +34,7 @@ mod ffi;
 mod group;
 mod heal;
 mod last;
+mod owners;
 mod producer;
 mod progress;
 mod redo;
@@ -47,6 +49,7 @@ pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
+pub use owners::ProgressTails;
 pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{
     KafkaConfig, OWNED_PROPERTIES, PropertyProblem, check_property, check_settings, owned_property,

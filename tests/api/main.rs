@@ -3,12 +3,14 @@
 //! - `stage`: the worker, the server, and a client that lets the worker go on while it waits;
 //! - `answers`: every answer against the OpenAPI document, and numbers against each other;
 //! - `refusals`: what is not there, wrong, hostile, too much or without its token;
+//! - `elsewhere`: what another member of the group has;
 //! - `sellers`: series about single sellers;
 //! - `events`: the stream.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod answers;
+mod elsewhere;
 mod events;
 #[path = "../fleet/mod.rs"]
 mod fleet;

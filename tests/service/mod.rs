@@ -17,6 +17,7 @@ mod exact;
 mod feed;
 mod members;
 mod probe;
+mod redirect;
 mod sasl;
 mod silence;
 mod snapshots;
