@@ -1,4 +1,4 @@
-//! Accounts that another member of the group has: where a request is sent, and that it is sent once.
+//! Accounts that another member of the group has: where a request is sent, and that only once.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Shards that another member of the group has: which, where, and how a request gets there.
 //!
-//! Invariant: no request is sent on twice. Where it is sent carries `redirect=done`, and what carries
-//! that is answered here or refused with the reason.
+//! Invariant: no request is sent on twice. Where it is sent carries `redirect=done`, and what
+//! carries that is answered here or refused with the reason.
 
 use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
