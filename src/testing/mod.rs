@@ -15,8 +15,9 @@
 //!
 //! Reading order: `log` (one partition), `group` (the coordinator's state machine), `state`
 //! (transactions over both), `cluster` (the driver's handle), `member` (the worker's). Apart from
-//! them, `store` is a store of snapshots.
+//! them, `store` is a store of snapshots, and `alert_log` a topic of alerts for the bridge.
 
+mod alert_log;
 mod cluster;
 mod group;
 mod log;
@@ -26,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use alert_log::{AlertTopic, MemoryAlertLog};
 pub use cluster::Cluster;
 pub use log::{NewRecord, StoredRecord, TransactionEnd, TransactionNo};
 pub use member::MemoryBroker;
