@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, Val
 use clap_complete::Shell;
 
 use super::advise::args::AdviseArgs;
+use super::dlq::args::DlqCommand;
 use super::exit::ExitCode;
 pub use super::replay::args::ReplayArgs;
 pub use super::verify::args::VerifyArgs;
@@ -159,6 +160,9 @@ hold for all rows of a report.")]
     /// Create or check the topics
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Look at the dead letters of the cluster, or give them back
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Print a JSON Schema (draft 2020-12)
     #[command(after_help = "\
 Example:
@@ -361,7 +365,7 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Reads a time: RFC 3339, or ms since 1970.
+/// A time on a command line: RFC 3339, or ms since 1970.
 pub(super) fn parse_time(text: &str) -> Result<RecordTime, String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let ms = if is_number { text.parse().ok() } else { parse_instant(text) };

@@ -9,6 +9,7 @@ mod against;
 pub mod args;
 mod cluster;
 mod demo;
+pub mod dlq;
 pub mod exit;
 pub mod failure;
 pub mod output;
@@ -38,6 +39,7 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Advise(args) => advise::run(args),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),
+        Command::Dlq(command) => dlq::run(command, &cli.global),
         Command::Schema(args) => texts::schema(args.name),
         Command::Completions(args) => texts::completions(args.shell),
         Command::Man => texts::man(),

@@ -1,4 +1,4 @@
-//! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka`.
+//! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka` and `dlq`.
 //!
 //! No group, no commits. Of all partitions the one whose newest timestamp is lowest is read next,
 //! as a live worker does within a shard, so that the caller has little to hold back; the end is the
@@ -80,7 +80,8 @@ pub fn read_inputs(
             partitions.push((InputPartition { topic, shard }, name, partition_of(shard)));
         }
     }
-    read(config, &partitions, &mut |key, record| each(key.topic, key.shard, record))
+    let all = NextOffset::stated(0);
+    read(config, &partitions, all, &mut |key, record| each(key.topic, key.shard, record))
 }
 
 /// Reads the progress topic likewise, values only: the decisions that a replay is given.
@@ -98,7 +99,8 @@ pub fn read_progress_topic(
     };
     let partitions: Vec<_> =
         shards.into_iter().map(|shard| (shard, name, partition_of(shard))).collect();
-    read(config, &partitions, &mut |shard, record| match record.value {
+    let all = NextOffset::stated(0);
+    read(config, &partitions, all, &mut |shard, record| match record.value {
         Some(value) => each(shard, value),
         None => ControlFlow::Continue(()),
     })
@@ -114,9 +116,11 @@ pub(super) fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, 
     }
 }
 
-fn read<K: Ord + Copy>(
+/// Reads partitions from their starts, or from an offset where that is later, to their ends.
+pub(super) fn read<K: Ord + Copy>(
     config: &KafkaConfig,
     partitions: &[(K, &str, i32)],
+    from: NextOffset,
     each: &mut dyn FnMut(K, RawRecord<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<Span<K>>, SourceError> {
     let (mut reader, wake) = reader_of(config, partitions.len())?;
@@ -124,7 +128,10 @@ fn read<K: Ord + Copy>(
     let pieces: Vec<Piece<'_, K>> = spans
         .iter()
         .zip(partitions)
-        .map(|(span, (_, topic, partition))| Piece { span: *span, topic, partition: *partition })
+        .map(|(span, (_, topic, partition))| {
+            let span = Span { first: span.first.max(from), ..*span };
+            Piece { span, topic, partition: *partition }
+        })
         .collect();
     read_pieces(&mut reader, &wake, &pieces, &mut |key, record| {
         let time = record.timestamp_ms;
@@ -227,7 +234,8 @@ pub(super) fn spans<K: Ord + Copy>(
         .collect())
 }
 
-fn ends<K: Ord + Copy>(
+/// One kind of end of all partitions, in their order.
+pub(super) fn ends<K: Ord + Copy>(
     reader: &Reader<K>,
     answers: &Queue,
     partitions: &[(K, &str, i32)],

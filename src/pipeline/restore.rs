@@ -297,7 +297,6 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
         }
         check_before(slot, next)?;
         close(slot, next, &mut effects)?;
-        effects.clear();
     }
     if !Topic::ALL.into_iter().all(|topic| slot.is_restored(broker, topic)) {
         return Ok(());
@@ -318,14 +317,12 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     {
         check_before(slot, next)?;
         close(slot, next, &mut effects)?;
-        effects.clear();
     }
     check_restored(slot, &target)?;
     let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
     slot.shard.rewind();
     slot.marks.rewind(&slot.shard.positions());
     slot.has_moved = !slot.fresh.is_empty();
-    slot.shard.skip_statuses();
     let from = target.positions.map(|position| position.next);
     begin_reading(slot, broker, from, now)?;
     slot.phase = Phase::CatchingUp(Stretch { from, ends: bounds.map(|(_, end)| end) });
@@ -335,8 +332,12 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     Ok(())
 }
 
+/// Closes a boundary whose effects were written before.
 fn close(slot: &mut Slot, boundary: Boundary, effects: &mut Effects) -> Result<(), Stop> {
-    slot.shard.close(boundary, effects).map_err(|reached| Stop::limit(slot.number, reached))
+    slot.shard.close(boundary, effects).map_err(|reached| Stop::limit(slot.number, reached))?;
+    effects.clear();
+    slot.shard.skip_statuses();
+    Ok(())
 }
 
 /// Compares the state with the progress records of boundaries before the one that closes next.

@@ -196,7 +196,7 @@ impl RawDecision {
             } => Ok(DecisionLine::RecordTime {
                 topic: known(&topic)?,
                 partition: ShardNo::new(partition),
-                offset: Offset::new(position(offset)?),
+                offset: Offset::new(super::offset(offset)?),
                 record_time: RecordTime::from_ms(ms),
             }),
             Self {
@@ -236,13 +236,6 @@ impl RawDecision {
     }
 }
 
-fn position(offset: i64) -> Result<i64, LineError> {
-    if offset < 0 {
-        return Err(LineError(format!("offset {offset} is negative")));
-    }
-    Ok(offset)
-}
-
 fn idle_partitions(
     partitions: &[RawIdle],
     known: &dyn Fn(&str) -> Result<Topic, LineError>,
@@ -251,7 +244,7 @@ fn idle_partitions(
         Ok(IdlePartition {
             topic: known(&idle.topic)?,
             partition: ShardNo::new(idle.partition),
-            next_offset: NextOffset::stated(position(idle.next_offset)?),
+            next_offset: NextOffset::stated(super::offset(idle.next_offset)?),
         })
     };
     partitions.iter().map(one).collect()
@@ -262,7 +255,7 @@ fn gap(
     partition: ShardNo,
     (from, to): (i64, i64),
 ) -> Result<DecisionLine, LineError> {
-    let (from, to) = (position(from)?, position(to)?);
+    let (from, to) = (super::offset(from)?, super::offset(to)?);
     if from >= to {
         return Err(LineError(format!("the gap from {from} to {to} is empty")));
     }

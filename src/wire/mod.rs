@@ -41,6 +41,18 @@ pub type Header = (String, Option<Vec<u8>>);
 #[error("{0}")]
 pub struct LineError(String);
 
+/// An offset that a log can have: another one comes after it.
+///
+/// # Errors
+/// The number is none.
+fn offset(number: i64) -> Result<i64, LineError> {
+    match number {
+        ..0 => Err(LineError(format!("offset {number} is negative"))),
+        i64::MAX => Err(LineError(format!("offset {number} is more than a log can have"))),
+        offset => Ok(offset),
+    }
+}
+
 impl LineError {
     /// What is wrong and where, without any string of the line: it may be what buyers wrote.
     fn of_json(error: &serde_json::Error) -> Self {

@@ -5,7 +5,8 @@
 //! - `feed`: what is written into the input topics;
 //! - `probe`: how far the topics and the group are;
 //! - `access`: what the broker must allow;
-//! - `check`: what was committed, held against a replay.
+//! - `check`: what was committed, held against a replay;
+//! - `letters`: the dead letters, given back.
 
 mod access;
 mod against;
@@ -14,6 +15,7 @@ mod child;
 mod crash;
 mod exact;
 mod feed;
+mod letters;
 mod losses;
 mod members;
 mod probe;
