@@ -33,12 +33,12 @@ mod heal;
 mod last;
 mod producer;
 mod progress;
-mod redo;
+pub(crate) mod redo;
 mod replay;
 mod settings;
 mod snapshots;
 mod topics;
-mod trace;
+pub(crate) mod trace;
 
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};

@@ -14,6 +14,9 @@ use crate::pipeline::ports::{SnapshotStore, StoreError};
 pub enum StoreFault {
     /// Only this share of the bytes, in per cent, is there afterwards, and the writer is told so.
     Torn(u8),
+    /// Only this share of the bytes, in per cent, is there afterwards, and the writer is told that
+    /// all is well.
+    Short(u8),
     /// The writer is told that all is well, and after [`MemoryStore::crash`] nothing is there.
     LostSync,
     /// There is no room.
@@ -57,6 +60,13 @@ impl MemoryStore {
     /// Lets every call fail, or work again.
     pub fn set_away(&self, is_away: bool) {
         self.lock().is_away = is_away;
+    }
+
+    /// Nothing goes wrong from now on.
+    pub fn heal(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        (state.is_full, state.is_away) = (false, false);
     }
 
     /// Loses what was not really synced.
@@ -140,6 +150,11 @@ impl SnapshotStore for MemoryStore {
                 let kept = bytes.len() * usize::from(percent.min(100)) / 100;
                 state.kept.insert((shard, number), bytes[..kept].to_vec());
                 return Err(StoreError::Failed("the write was torn".to_owned()));
+            }
+            Some(StoreFault::Short(percent)) => {
+                let kept = bytes.len() * usize::from(percent.min(100)) / 100;
+                state.kept.insert((shard, number), bytes[..kept].to_vec());
+                return Ok(());
             }
             Some(StoreFault::LostSync) => state.unsynced.push((shard, number)),
             Some(StoreFault::Full) | None => {}
