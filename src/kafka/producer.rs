@@ -101,7 +101,8 @@ impl Sink {
         }
         // A producer that failed here is dropped: the next one looks again.
         let written = redo(&producer, &self.config, &self.facts)?;
-        self.last = Last::of(&written, &producer, self.transaction_timeout());
+        // What a redo wrote is looked at closely: something was lost just now.
+        self.last = Last::of(&written, &producer, self.transaction_timeout(), true);
         self.producer = Some(producer);
         Ok(())
     }
@@ -170,8 +171,10 @@ impl Sink {
             began: now,
             deadline: Deadline::after(self.transaction_timeout()),
         };
+        let troubles = producer.troubles();
         let (receipt, written) = transaction.run(batch, member, self.last.take())?;
-        self.last = Last::of(&written, &producer, self.transaction_timeout());
+        let had_trouble = producer.troubles() != troubles || receipt.took >= SMOOTH;
+        self.last = Last::of(&written, &producer, self.transaction_timeout(), had_trouble);
         self.note_progress(&batch.offsets, &written);
         self.producer = Some(producer);
         self.skew_ms = receipt.clock_skew_ms.or(self.skew_ms);

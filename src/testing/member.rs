@@ -392,6 +392,8 @@ impl Broker for MemoryBroker {
         );
         let last = self.last.take();
         let result = self.cluster.change(|state| {
+            // As of before: trouble during the very commit counts.
+            let troubles = state.troubles;
             let by = Committer {
                 transactional_id: &self.name,
                 epoch: self.epoch,
@@ -403,7 +405,7 @@ impl Broker for MemoryBroker {
                 last: last.as_ref().and_then(|last| last.wanted(state)),
             };
             let (receipt, written) = state.commit(by, batch)?;
-            Ok((receipt, written.ends(), Last::of(written, state)))
+            Ok((receipt, written.ends(), Last::of(written, troubles, state)))
         });
         self.needs_reconnect = result.is_err();
         let (receipt, ends, last) = result?;

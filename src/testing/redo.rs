@@ -34,7 +34,8 @@ pub(super) fn start_producer(
     }
     let clock_ms = clock_ms.unwrap_or_else(|| cluster.clock_ms());
     let written = redo(cluster, id, clock_ms)?;
-    Ok((epoch, Last::of(written, &cluster.lock())))
+    // What a redo wrote is looked at closely: something was lost just now.
+    Ok((epoch, Last::of(written, u64::MAX, &cluster.lock())))
 }
 
 /// Completes what a broker committed in part of an id's last transaction; returns what it wrote.
@@ -183,15 +184,17 @@ pub(super) struct Last {
 }
 
 impl Last {
-    /// One that was just committed; none if it wrote nothing.
-    pub fn of(written: Spans, state: &State) -> Option<Self> {
-        let (troubles, since_ms) = (state.troubles, state.clock_ms);
+    /// One that was just committed, and how much trouble there had been when it began; none if it
+    /// wrote nothing.
+    pub fn of(written: Spans, troubles: u64, state: &State) -> Option<Self> {
+        let since_ms = state.clock_ms;
         (!written.is_empty()).then_some(Self { written, troubles, since_ms })
     }
 
-    /// Whether its ends are there.
+    /// Whether its ends are there; after trouble that of the offsets, which is not asked for, may
+    /// still be missing.
     pub fn is_seen(&self, state: &State) -> bool {
-        state.has_ends_of(&self.written)
+        state.has_ends_of(&self.written) && !self.had_trouble(state)
     }
 
     /// Whether they count as lost.
