@@ -188,10 +188,13 @@ impl Opener {
             Some(found) => found.shard.positions().map(|position| position.next),
             None => target.from,
         };
-        for (topic, (start, _)) in Topic::ALL.iter().zip(bounds) {
-            let first = begins[topic.index()];
+        for (topic, (start, end)) in Topic::ALL.iter().zip(bounds) {
+            let (first, last) = (begins[topic.index()], target.positions[topic.index()].next);
             if start > first {
                 return Err(data_gap(slot.number, *topic, (first, start), &opening.search));
+            }
+            if end < last {
+                return Err(cut_short(slot.number, *topic, (last, end)));
             }
         }
         let (engine, snapshot) = match from_snapshot {
@@ -420,6 +423,15 @@ fn data_gap(
         }
     }
     Stop::Log(message)
+}
+
+fn cut_short(shard: ShardNo, topic: Topic, (last, end): (NextOffset, NextOffset)) -> Stop {
+    Stop::Log(format!(
+        "{}-{shard}: the shard has committed what was before offset {last}, and the log now ends \
+         at {end}: it was cut short by an unclean leader election, or the topic was made anew: \
+         restore it, or start a new group with new output topics",
+        topic.as_str()
+    ))
 }
 
 fn lost_progress(shard: ShardNo, ahead: &RefusedSnapshot) -> Stop {

@@ -177,7 +177,7 @@ impl Loud {
             // Whoever starts again finds the same by other means.
             Self::GapWhileReading => &["deleted before they were read", "data gap"],
             Self::TruncatedWhileReading | Self::Truncated | Self::Recreated | Self::Rewritten => {
-                &["cut short", "comes next", "were changed"]
+                &["cut short", "made anew", "comes next", "were changed"]
             }
             Self::ProgressCut => &["its beginning was lost"],
             Self::ProgressEmptied => &["the progress topic was emptied"],
