@@ -148,14 +148,26 @@ impl Found<'_> {
     }
 }
 
+/// What came of a look at the last transactions of an id.
+#[derive(Default)]
+pub(crate) struct Redone {
+    /// What was written.
+    pub(crate) written: Spans,
+    /// When the latest of them began, in ms; the next ones must say that they began later.
+    pub(crate) latest: i64,
+}
+
 /// Looks at the last transactions of an id, and redoes the one that was committed in part, if there
-/// is one. Returns what was written.
+/// is one.
 pub(crate) fn complete(
     ledger: &mut impl Ledger,
     id: &str,
     partitions: &[i32],
-) -> Result<Spans, SourceError> {
+) -> Result<Redone, SourceError> {
     let tails = tails(ledger, partitions)?;
+    let own = tails.values().flatten().filter_map(|entry| entry.trace.as_ref());
+    let began = own.filter(|trace| trace.id == id).map(|trace| trace.began);
+    let mut redone = Redone { latest: began.max().unwrap_or(0), ..Redone::default() };
     let mut leads: Vec<(&Trace, &Whole)> = tails
         .values()
         .flatten()
@@ -166,7 +178,6 @@ pub(crate) fn complete(
     // The latest first: an earlier one of the same shards was settled before it began.
     leads.sort_by_key(|(trace, _)| std::cmp::Reverse(trace.began));
     let mut settled = BTreeSet::new();
-    let mut written = Spans::default();
     for (lead, whole) in leads {
         if whole.shards.iter().any(|shard| settled.contains(shard)) {
             continue;
@@ -178,10 +189,10 @@ pub(crate) fn complete(
         }
         settled.extend(whole.shards.iter().copied());
         if !found.is_complete() {
-            written.extend(&write(ledger, &found)?);
+            write(ledger, &found, &mut redone)?;
         }
     }
-    Ok(written)
+    Ok(redone)
 }
 
 /// The ends of all progress partitions.
@@ -256,19 +267,24 @@ fn offsets(ledger: &mut impl Ledger, members: &[&Entry]) -> Result<(bool, Vec<i3
 }
 
 /// Writes again what is not visible of a transaction.
-fn write(ledger: &mut impl Ledger, found: &Found<'_>) -> Result<Spans, SourceError> {
+fn write(
+    ledger: &mut impl Ledger,
+    found: &Found<'_>,
+    redone: &mut Redone,
+) -> Result<(), SourceError> {
     let (hidden, behind) = (found.hidden.len(), found.behind.len());
     let number = found.lead.number;
     warn!(
         shards = ?found.whole.shards, number, records = hidden, offsets = behind,
         "a broker committed a transaction in part: completing it"
     );
-    let began = ledger.begin(found.lead.began)?;
+    let began = ledger.begin(redone.latest)?;
+    redone.latest = began;
     for record in &found.hidden {
         ledger.send(record, record.value.as_deref(), &record.headers)?;
     }
-    let mut written = ledger.delivered()?.outputs;
-    let mut outputs = written.clone();
+    let mut outputs = ledger.delivered()?.outputs;
+    redone.written.extend(&outputs);
     outputs.extend(&found.visible);
     let mut whole = Some(Whole { shards: found.whole.shards.clone(), outputs });
     for entry in &found.members {
@@ -290,9 +306,9 @@ fn write(ledger: &mut impl Ledger, found: &Found<'_>) -> Result<Spans, SourceErr
         .filter(|(shard, _)| is_behind(shard))
         .collect();
     ledger.commit(&offsets)?;
-    written.extend(&progress);
+    redone.written.extend(&progress);
     info!(shards = ?found.whole.shards, number, "the transaction is complete");
-    Ok(written)
+    Ok(())
 }
 
 /// The progress records of a transaction; none if one of them is missing (then it was never

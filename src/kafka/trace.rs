@@ -25,7 +25,8 @@ pub(crate) type Place = (usize, i32);
 pub(crate) struct Trace {
     /// The transactional id.
     pub(crate) id: String,
-    /// When the transaction began, in ms of the clock on the wall; with the id it names it.
+    /// When the transaction began, in ms of the clock on the wall, and later than the one before of
+    /// the same id; with the id it names it.
     pub(crate) began: i64,
     /// The number of the progress record.
     pub(crate) number: u64,

@@ -75,11 +75,11 @@ impl Cluster {
         clock_ms: i64,
     ) -> Result<MemoryBroker, SourceError> {
         let name = member_name(instance, worker);
-        let (epoch, last) = start_producer(self, &name, Some(clock_ms))?;
+        let (epoch, last, latest) = start_producer(self, &name, Some(clock_ms))?;
         let id = self.change(|state| state.group.join(&name));
         let mut broker = MemoryBroker::new(self.clone(), name, self.config(), epoch, id);
         broker.set_clock_ms(clock_ms);
-        broker.set_last(last);
+        broker.set_last(last, latest);
         Ok(broker)
     }
 

@@ -62,6 +62,8 @@ pub struct MemoryBroker {
     progress: BTreeMap<ShardNo, (i64, i64)>,
     written: BTreeMap<ShardNo, Offset>,
     last: Option<Last>,
+    /// When the latest transaction of the id says that it began.
+    latest: i64,
     needs_reconnect: bool,
     closed: bool,
     clock_ms: Option<i64>,
@@ -91,6 +93,7 @@ impl MemoryBroker {
             progress: BTreeMap::new(),
             written: BTreeMap::new(),
             last: None,
+            latest: 0,
             needs_reconnect: false,
             closed: false,
             clock_ms: None,
@@ -103,9 +106,10 @@ impl MemoryBroker {
         self.clock_ms = Some(clock_ms);
     }
 
-    /// Notes a transaction that was committed for it before it was there.
-    pub(super) fn set_last(&mut self, last: Option<Last>) {
-        self.last = last;
+    /// Notes a transaction that was committed for it before it was there, and when the latest of
+    /// its id began.
+    pub(super) fn set_last(&mut self, last: Option<Last>, latest: i64) {
+        (self.last, self.latest) = (last, latest);
     }
 
     /// The shards that this worker has, as far as it knows.
@@ -391,6 +395,7 @@ impl Broker for MemoryBroker {
             "a commit after a failed one, without a reconnect between them"
         );
         let last = self.last.take();
+        let mut latest = self.latest;
         let result = self.cluster.change(|state| {
             // As of before: trouble during the very commit counts.
             let troubles = state.troubles;
@@ -402,12 +407,14 @@ impl Broker for MemoryBroker {
                 generation: self.generation,
                 assigned: &self.assigned,
                 clock_ms: self.clock_ms.unwrap_or(state.clock_ms),
+                began: self.clock_ms.unwrap_or(state.clock_ms).max(latest + 1),
                 last: last.as_ref().and_then(|last| last.wanted(state)),
             };
+            latest = by.began;
             let (receipt, written) = state.commit(by, batch)?;
             Ok((receipt, written.ends(), Last::of(written, troubles, state)))
         });
-        self.needs_reconnect = result.is_err();
+        (self.needs_reconnect, self.latest) = (result.is_err(), latest);
         let (receipt, ends, last) = result?;
         self.last = last;
         for of in &batch.offsets {
@@ -428,8 +435,8 @@ impl Broker for MemoryBroker {
             return Err(SourceError::Fenced(self.name.clone()));
         }
         self.last = None;
-        let (epoch, last) = start_producer(&self.cluster, &self.name, self.clock_ms)?;
-        (self.epoch, self.last) = (epoch, last);
+        let (epoch, last, latest) = start_producer(&self.cluster, &self.name, self.clock_ms)?;
+        (self.epoch, self.last, self.latest) = (epoch, last, self.latest.max(latest));
         self.needs_reconnect = false;
         Ok(())
     }

@@ -11,18 +11,18 @@ use super::member::STOPPED;
 use super::state::{LogName, State};
 use super::transactions::number_of;
 use crate::domain::ids::{NextOffset, ShardNo};
-use crate::kafka::redo::{Copy, Ledger, Seen, Written, complete};
+use crate::kafka::redo::{Copy, Ledger, Redone, Seen, Written, complete};
 use crate::kafka::trace::{Place, Spans, Trace};
 use crate::pipeline::ports::{CommittedShard, Header, OutTopic, SourceError};
 
 /// Starts the producer of an id as the adapter does: fences the predecessor, aborts what is open,
 /// waits until nobody's transaction is open on the outputs, and completes what was committed in
-/// part. Returns its epoch, and what it committed.
+/// part. Returns its epoch, what it committed, and when the latest transaction began.
 pub(super) fn start_producer(
     cluster: &Cluster,
     id: &str,
     clock_ms: Option<i64>,
-) -> Result<(u32, Option<Last>), SourceError> {
+) -> Result<(u32, Option<Last>, i64), SourceError> {
     let state = cluster.lock();
     if state.stopped || state.coordinator_away {
         return Err(SourceError::Unavailable(STOPPED.to_owned()));
@@ -33,13 +33,13 @@ pub(super) fn start_producer(
         return Err(SourceError::NotReady("an open transaction holds outputs up".to_owned()));
     }
     let clock_ms = clock_ms.unwrap_or_else(|| cluster.clock_ms());
-    let written = redo(cluster, id, clock_ms)?;
+    let redone = redo(cluster, id, clock_ms)?;
     // What a redo wrote is looked at closely: something was lost just now.
-    Ok((epoch, Last::of(written, u64::MAX, &cluster.lock())))
+    Ok((epoch, Last::of(redone.written, u64::MAX, &cluster.lock()), redone.latest))
 }
 
-/// Completes what a broker committed in part of an id's last transaction; returns what it wrote.
-fn redo(cluster: &Cluster, id: &str, clock_ms: i64) -> Result<Spans, SourceError> {
+/// Completes what a broker committed in part of an id's last transaction.
+fn redo(cluster: &Cluster, id: &str, clock_ms: i64) -> Result<Redone, SourceError> {
     let partitions: Vec<i32> =
         (0..cluster.config().partitions).map(|of| number_of(ShardNo::new(of))).collect();
     let mut ledger = MemoryLedger { cluster, id, clock_ms, written: Written::default() };

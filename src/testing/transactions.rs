@@ -55,6 +55,8 @@ pub(super) struct Committer<'a> {
     pub generation: i32,
     pub assigned: &'a [ShardNo],
     pub clock_ms: i64,
+    /// When the transaction says that it began.
+    pub began: i64,
     /// Where the end of the last transaction must be seen before this one may commit.
     pub last: Option<&'a Spans>,
 }
@@ -380,7 +382,7 @@ impl State {
 fn trace(by: Committer<'_>, of: &ShardOffsets, whole: &mut Option<Whole>) -> Trace {
     Trace {
         id: by.transactional_id.to_owned(),
-        began: by.clock_ms,
+        began: by.began,
         number: of.progress,
         next: of.next.map(NextOffset::get),
         whole: whole.take(),

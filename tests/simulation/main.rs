@@ -80,7 +80,8 @@ fn try_seed(seed: u64) -> Result<Counts, String> {
     catch_unwind(AssertUnwindSafe(|| simulate(seed))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        text.unwrap_or_else(|| "a panic without words".to_owned())
+        let text = text.unwrap_or_else(|| "a panic without words".to_owned());
+        format!("{text}\n{:?}", plan::Plan::new(seed))
     })
 }
 

@@ -304,20 +304,7 @@ impl World {
                 self.stops.push(message);
                 self.away.push(process.name);
             }
-            _ => {
-                for shard in self.shards() {
-                    eprintln!("DBG decisions of {shard}: {:?}", self.watch.of(shard).decisions);
-                    eprintln!("DBG last {:?}", self.watch.of(shard).last);
-                    for number in self.store.numbers(shard.get()) {
-                        let h = odrwatch::snapshot::format::read_header(
-                            &self.store.get(shard.get(), number).unwrap(),
-                        );
-                        eprintln!("DBG snapshot {number} {h:?}");
-                    }
-                }
-                eprintln!("DBG {:?}", self.plan);
-                panic!("process {:?} stopped: {message}", NAMES[process.name])
-            }
+            _ => panic!("process {:?} stopped: {message}", NAMES[process.name]),
         }
         self.store.crash();
     }

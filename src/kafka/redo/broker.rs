@@ -22,8 +22,8 @@ use super::super::heal::{Producer, group_name};
 use super::super::producer::{owned_headers, wall_ms};
 use super::super::settings::KafkaConfig;
 use super::super::topics::TopicFacts;
-use super::super::trace::{Place, Spans, Trace};
-use super::{Copy, Ledger, Seen, Written, complete};
+use super::super::trace::{Place, Trace};
+use super::{Copy, Ledger, Redone, Seen, Written, complete};
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,12 +41,11 @@ const PARTITIONS: u32 = 64;
 const WHAT: &str = "completing a transaction that a broker committed in part";
 
 /// Looks at our last transactions, and redoes the one that was committed in part, if there is one.
-/// Returns what was written.
 pub(in crate::kafka) fn redo(
     producer: &Producer,
     config: &KafkaConfig,
     facts: &TopicFacts,
-) -> Result<Spans, SourceError> {
+) -> Result<Redone, SourceError> {
     let wake = Wake::new().map_err(|error| SourceError::Fatal(format!("a pipe: {error}")))?;
     let wake = Arc::new(wake);
     let reader = |level: &str| {
