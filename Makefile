@@ -19,7 +19,7 @@ test: test-setup ## All tests, also those against a real Kafka
 
 simulate: ## SEEDS=100000 simulated worlds, from seed FROM on, and what was exercised in them
 	SIMULATE_SEEDS=$(SEEDS) SIMULATE_FROM=$(FROM) $(CARGO) test --locked --test simulation -- \
-		--ignored --nocapture --test-threads=1
+		--nocapture worlds_come_to
 
 check: fmt-check lint test deny doc check-deploy ## Everything that a change must pass
 

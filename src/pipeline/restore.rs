@@ -427,8 +427,8 @@ fn data_gap(
 
 fn cut_short(shard: ShardNo, topic: Topic, (last, end): (NextOffset, NextOffset)) -> Stop {
     Stop::Log(format!(
-        "{}-{shard}: the shard has committed what was before offset {last}, and the log now ends at \
-         {end}: it was cut short (by an unclean leader election), or the topic was made anew: \
+        "{}-{shard}: the shard has committed what was before offset {last}, and the log now ends \
+         at {end}: it was cut short by an unclean leader election, or the topic was made anew: \
          restore it, or start a new group with new output topics",
         topic.as_str()
     ))

@@ -106,8 +106,7 @@ impl MemoryBroker {
         self.clock_ms = Some(clock_ms);
     }
 
-    /// Notes a transaction that was committed for it before it was there, and when the latest of
-    /// its id began.
+    /// Notes what was committed before it was there, and when the latest of its id began.
     pub(super) fn set_last(&mut self, last: Option<Last>, latest: i64) {
         (self.last, self.latest) = (last, latest);
     }

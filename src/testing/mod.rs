@@ -19,6 +19,8 @@
 //! is kept), `transactions` (over both), `cluster` (the driver's handle), `member` (the worker's),
 //! `faults`, `redo`. Apart from them, `store` is a store of snapshots.
 
+#[cfg(test)]
+mod broken_tests;
 mod cluster;
 mod faults;
 mod group;

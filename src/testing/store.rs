@@ -91,6 +91,11 @@ impl MemoryStore {
         self.lock().kept.insert((ShardNo::new(shard), number), bytes);
     }
 
+    /// Removes all that is kept of a shard, as an operator would.
+    pub fn forget(&self, shard: u32) {
+        self.lock().kept.retain(|(of, _), _| of.get() != shard);
+    }
+
     /// The bytes under a number.
     #[must_use]
     pub fn get(&self, shard: u32, number: u64) -> Option<Vec<u8>> {

@@ -259,8 +259,9 @@ impl World {
         let (number, bits) = (*self.random.pick(&numbers), self.random.next_u64());
         self.store.change(shard, number, |bytes| {
             let at = usize::try_from(bits >> 8).unwrap() % bytes.len().max(1);
-            let turned = bytes.get_mut(at);
-            turned.into_iter().for_each(|byte| *byte ^= 1 << (bits & 7));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << (bits & 7);
+            }
         });
         self.count("store: bit rot");
     }

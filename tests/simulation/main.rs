@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use summary::Summary;
 use world::World;
 
-/// How many seeds every run of the tests takes.
+/// How many seeds a run of the tests takes that is not asked for another number.
 const SEEDS: u64 = 2_000;
 
 /// The seeds that are kept.
@@ -127,22 +127,15 @@ fn seeds_that_are_kept_hold() {
 }
 
 #[test]
-fn two_thousand_worlds_come_to_what_the_reference_says_whatever_happens_in_them() {
-    let summary = run(0, SEEDS, false);
+fn worlds_come_to_what_the_reference_says_whatever_happens_in_them() {
+    let asked_for = asked("SIMULATE_SEEDS");
+    let count = asked_for.unwrap_or(SEEDS);
+    let summary = run(asked("SIMULATE_FROM").unwrap_or(0), count, asked_for.is_some());
     println!("{summary}");
-    summary.check();
-}
-
-#[test]
-#[ignore = "for make simulate"]
-fn as_many_worlds_as_are_asked_for() {
-    let (first, count) = (asked("SIMULATE_FROM").unwrap_or(0), asked("SIMULATE_SEEDS"));
-    let count = count.unwrap_or(1);
-    let summary = run(first, count, true);
-    println!("{summary}");
-    summary.check_failures();
     if count >= SEEDS {
         summary.check();
+    } else {
+        summary.check_failures();
     }
 }
 
