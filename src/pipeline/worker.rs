@@ -50,7 +50,8 @@ const READ_PER_TURN: usize = 20_000;
 /// The first and the longest pause before a producer is replaced, in ms.
 const BACKOFF_MS: (i64, i64) = (100, 5_000);
 
-/// While a shard catches up, a transaction waits for twenty commit intervals, but no longer than this.
+/// While a shard catches up, a transaction waits for twenty commit intervals, but no longer than
+/// this.
 const CATCH_UP_COMMIT_MS: i64 = 2_000;
 
 /// How often gauges are refreshed, in ms.
