@@ -8,13 +8,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::faults::CommitFault;
-use super::log::{NewRecord, PartitionLog, StoredRecord, TransactionEnd, TransactionNo};
+use super::log::{NewRecord, StoredRecord, TransactionEnd, TransactionNo};
 use super::member::MemoryBroker;
 use super::redo::start_producer;
 use super::state::{ClusterConfig, LogName, State, input_partitions};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
-use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, OutTopic, SourceError};
+use crate::pipeline::ports::{
+    CommittedShard, Ends, InputPartition, InputTopic, OutTopic, SourceError,
+};
 use crate::sim::murmur2;
 
 #[derive(Debug)]
@@ -199,20 +201,6 @@ impl Cluster {
         });
     }
 
-    /// Loses all of a log from an offset on: a replica that lagged became the leader.
-    pub fn cut(&self, log: LogName, from: NextOffset) {
-        self.change(|state| state.log_mut(log).cut(from.get()));
-    }
-
-    /// Deletes an input topic and creates it anew, empty.
-    pub fn make_anew(&self, topic: Topic) {
-        self.change(|state| {
-            for log in &mut state.inputs[topic.index()] {
-                *log = PartitionLog::default();
-            }
-        });
-    }
-
     /// Delivers the ends of transactions that were on their way ([`CommitFault::EndDelayed`]).
     pub fn deliver_delayed_ends(&self) {
         self.change(State::deliver_delayed);
@@ -274,6 +262,32 @@ impl Cluster {
     /// Drops all records of a log before an offset (retention, or an operator).
     pub fn delete_records(&self, log: LogName, before: NextOffset) {
         self.change(|state| state.log_mut(log).delete_before(before.get()));
+    }
+
+    /// Deletes an input topic and makes it anew, empty, with another id.
+    pub fn make_anew(&self, topic: Topic) {
+        self.change(|state| state.make_anew(topic));
+    }
+
+    /// Loses the end of a log, as an unclean leader election does: offsets from `from` on.
+    pub fn cut(&self, log: LogName, from: NextOffset) {
+        self.change(|state| state.log_mut(log).cut(from.get()));
+    }
+
+    /// What is said of the inputs.
+    #[must_use]
+    pub fn describe_inputs(&self) -> [InputTopic; 4] {
+        self.lock().described()
+    }
+
+    /// Appends to an output, as a program that is not odrwatch would.
+    pub fn write_output(&self, topic: OutTopic, shard: ShardNo, record: NewRecord) {
+        self.change(|state| state.append(LogName::Output(topic, shard), record, None));
+    }
+
+    /// Says of the inputs what a test wants, or the truth again.
+    pub fn tell_of_inputs(&self, told: Option<[InputTopic; 4]>) {
+        self.change(|state| state.told = told);
     }
 
     /// Sets the progress number in a shard's group offsets, as a broker leaves it that lost the end

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::ids::{NextOffset, Offset};
-use crate::pipeline::ports::{Ends, Header, Headers};
+use crate::pipeline::ports::{Ends, Header, Headers, RawRecord};
 
 /// A record as a log keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,19 @@ pub struct StoredRecord {
     pub value: Option<Vec<u8>>,
     /// Its headers, in order.
     pub headers: Vec<Header>,
+}
+
+impl StoredRecord {
+    /// The record as a reader is given it.
+    pub(super) fn raw(&self) -> RawRecord<'_> {
+        RawRecord {
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: self,
+        }
+    }
 }
 
 impl Headers for StoredRecord {

@@ -19,8 +19,8 @@ use super::transactions::{Committer, number_of};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{
-    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, OutTopic,
-    RawRecord, ReadStep, Receipt, SourceError,
+    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, InputTopic,
+    OutTopic, RawRecord, ReadStep, Receipt, SourceError,
 };
 
 /// How reading of one assigned partition stands.
@@ -261,7 +261,7 @@ impl Broker for MemoryBroker {
         let log = state.log(LogName::Input(partition));
         if !(log.start()..=log.end()).contains(&next) {
             let (topic, start, end) = (partition.topic.as_str(), log.start(), log.end());
-            return Err(SourceError::Stop(format!(
+            return Err(SourceError::Lost(format!(
                 "{topic} partition {} has offsets {start} to {end}, but offset {next} comes next: \
                  records were deleted before they were read",
                 partition.shard
@@ -271,7 +271,7 @@ impl Broker for MemoryBroker {
             && end < next
         {
             let (topic, shard) = (partition.topic.as_str(), partition.shard);
-            return Err(SourceError::Stop(format!(
+            return Err(SourceError::Lost(format!(
                 "{topic} partition {shard} was cut short: a new leader has the log only up to \
                  offset {end}, and offset {next} comes next"
             )));
@@ -282,7 +282,7 @@ impl Broker for MemoryBroker {
         *reader = Reader { next: Some(slice.next), fetched: true, known_end, epoch };
         // Outside the lock, so that the callback may use the cluster.
         for record in &slice.records {
-            each(raw(record));
+            each(record.raw());
         }
         Ok(slice.records.len())
     }
@@ -342,6 +342,14 @@ impl Broker for MemoryBroker {
         }
         let log = state.log(LogName::Input(partition));
         Ok((NextOffset::stated(log.start()), NextOffset::stated(log.stable())))
+    }
+
+    fn describe_inputs(&mut self) -> Result<[InputTopic; 4], SourceError> {
+        let state = self.cluster.lock();
+        if state.stopped {
+            return Err(SourceError::NotReady(STOPPED.to_owned()));
+        }
+        Ok(state.described())
     }
 
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {
@@ -487,14 +495,4 @@ pub(super) const STOPPED: &str = "the broker does not answer";
 
 fn partitions_of(shard: ShardNo) -> [InputPartition; 4] {
     Topic::ALL.map(|topic| InputPartition { topic, shard })
-}
-
-fn raw(record: &StoredRecord) -> RawRecord<'_> {
-    RawRecord {
-        offset: record.offset,
-        timestamp_ms: record.timestamp_ms,
-        key: record.key.as_deref(),
-        value: record.value.as_deref(),
-        headers: record,
-    }
 }

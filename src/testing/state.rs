@@ -11,7 +11,8 @@ use super::log::{NewRecord, PartitionLog, TransactionNo};
 use super::transactions::{Pending, Producer};
 use crate::domain::event::Topic;
 use crate::domain::ids::{Offset, ShardNo};
-use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, OutTopic};
+use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, InputTopic, OutTopic};
+use crate::wire::identity::TopicId;
 
 /// How an in-memory cluster is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,10 @@ pub(super) struct State {
     pub held: BTreeSet<InputPartition>,
     /// Partitions whose leader states no ends.
     pub leaderless: BTreeSet<InputPartition>,
+    /// What is said of the inputs, where a test wants something else than the truth.
+    pub told: Option<[InputTopic; 4]>,
+    /// How often each input was made.
+    pub made: [u128; 4],
     /// What goes wrong with commits.
     pub faults: Faults,
     /// How often clients met trouble with the broker.
@@ -102,6 +107,25 @@ impl State {
         Some(partitions.iter().map(ends).collect())
     }
 
+    /// What is said of the four inputs.
+    pub fn described(&self) -> [InputTopic; 4] {
+        let partitions = self.config.partitions;
+        let made = Topic::ALL.map(|topic| {
+            let place = u128::try_from(topic.index()).expect("there are four");
+            Some(TopicId(self.made[topic.index()] << 64 | place))
+        });
+        self.told.unwrap_or_else(|| made.map(|id| InputTopic { partitions, id }))
+    }
+
+    /// Deletes an input and makes it anew, empty.
+    pub fn make_anew(&mut self, topic: Topic) {
+        self.made[topic.index()] += 1;
+        self.version += 1;
+        for log in &mut self.inputs[topic.index()] {
+            *log = PartitionLog::default();
+        }
+    }
+
     pub fn new(config: ClusterConfig) -> Self {
         assert!(config.partitions > 0, "a topic has at least one partition");
         let logs = || (0..config.partitions).map(|_| PartitionLog::default());
@@ -116,6 +140,8 @@ impl State {
             coordinator_away: false,
             held: BTreeSet::new(),
             leaderless: BTreeSet::new(),
+            told: None,
+            made: [1; 4],
             faults: Faults::default(),
             troubles: 0,
             version: 0,

@@ -25,5 +25,10 @@ pub fn for_reference(decision: &DecisionLine) -> oracle::Decision {
         DecisionLine::AlertsFrom { shard, boundary } => {
             oracle::Decision::AlertsFrom { shard: shard.get(), boundary: boundary.number() }
         }
+        DecisionLine::Gap { topic, partition, from, to } => oracle::Decision::Gap {
+            topic: topic.index(),
+            partition: partition.get(),
+            offsets: from.get()..to.get(),
+        },
     }
 }

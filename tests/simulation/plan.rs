@@ -5,6 +5,7 @@
 
 use odrwatch::pipeline::worker::StartRule;
 use odrwatch::sim::random::Random;
+use odrwatch::telemetry::labels::StopReason;
 
 /// Something that goes wrong, or is merely unusual, and that must change no alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,19 +171,22 @@ impl Loud {
         Self::Limit,
     ];
 
-    /// What the message of the stop says.
-    pub const fn words(self) -> &'static [&'static str] {
+    /// The reasons for which processes may stop then.
+    pub const fn reasons(self) -> &'static [StopReason] {
         match self {
-            Self::DataGap => &["data gap"],
-            // Whoever starts again finds the same by other means.
-            Self::GapWhileReading => &["deleted before they were read", "data gap"],
-            Self::TruncatedWhileReading | Self::Truncated | Self::Recreated | Self::Rewritten => {
-                &["cut short", "made anew", "comes next", "were changed"]
+            Self::DataGap => &[StopReason::DataGap],
+            // Whoever starts again may find it by other means.
+            Self::GapWhileReading => &[StopReason::DataGap, StopReason::Log],
+            Self::TruncatedWhileReading | Self::Truncated | Self::Recreated | Self::Rewritten => &[
+                StopReason::LogCut,
+                StopReason::Log,
+                StopReason::TopicReplaced,
+                StopReason::Digest,
+            ],
+            Self::ProgressCut | Self::ProgressEmptied | Self::OffsetsReset => {
+                &[StopReason::Progress]
             }
-            Self::ProgressCut => &["its beginning was lost"],
-            Self::ProgressEmptied => &["the progress topic was emptied"],
-            Self::OffsetsReset => &["Do not change or delete the group's offsets"],
-            Self::Limit => &["reached the limit"],
+            Self::Limit => &[StopReason::Limit],
         }
     }
 }

@@ -18,6 +18,7 @@ use odrwatch::pipeline::worker::{Worker, WorkerConfig};
 use odrwatch::sim::random::Random;
 use odrwatch::snapshot::keeper::{Keeper, KeeperConfig};
 use odrwatch::telemetry::health::{HealthBoard, WorkerNo};
+use odrwatch::telemetry::labels::StopReason;
 use odrwatch::telemetry::metrics::{BuildInfo, Metrics};
 use odrwatch::testing::{Cluster, ClusterConfig, MemoryBroker, MemoryStore, TransactionNo};
 use odrwatch::wire::input;
@@ -183,6 +184,7 @@ impl World {
             commit_interval_ms: 100,
             transaction_timeout_ms: TRANSACTION_TIMEOUT_MS,
             breaker_percent: 0,
+            accepts_gaps: false,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             policy: POLICY.to_owned(),
             owner: None,
@@ -248,7 +250,7 @@ impl World {
         }
         let now = Now { wall_ms: self.now.wall_ms + clock_off_ms, ..self.now };
         if let Err(stop) = worker.shut_down(now) {
-            assert!(matches!(stop, Stop::Fenced(_)), "a clean stop: {stop}");
+            assert!(stop.reason() == StopReason::Fenced, "a clean stop: {stop}");
         }
         if let Some(mut keeper) = keeper {
             keeper.serve_waiting();
@@ -287,15 +289,15 @@ impl World {
     fn stopped(&mut self, at: usize, stop: &Stop) {
         let process = self.processes.remove(at);
         let message = stop.to_string();
-        match stop {
-            Stop::Fenced(_) if process.is_superseded => self.count("stop: fenced by a twin"),
-            Stop::Fenced(_) if self.cluster.happened().contains_key("commit: fenced") => {
+        match stop.reason() {
+            StopReason::Fenced if process.is_superseded => self.count("stop: fenced by a twin"),
+            StopReason::Fenced if self.cluster.happened().contains_key("commit: fenced") => {
                 self.count("stop: fenced by a hijacker");
                 self.away.push(process.name);
             }
             // What another left in part only that one completes, and it is away.
-            Stop::Progress(words)
-                if words.contains("start every instance") && !self.away.is_empty() =>
+            StopReason::Progress
+                if message.contains("start every instance") && !self.away.is_empty() =>
             {
                 self.count("stop: offsets and progress disagree");
                 self.away.push(process.name);
@@ -306,7 +308,7 @@ impl World {
                 self.count("stop: the first commit was lost, and a snapshot has it");
                 self.away.push(process.name);
             }
-            _ if self.is_wanted(&message) => {
+            reason if self.is_wanted(reason) => {
                 self.stops.push(message);
                 self.away.push(process.name);
             }
@@ -328,10 +330,10 @@ impl World {
         found
     }
 
-    /// Whether a stop says what the loud event asks for.
-    fn is_wanted(&self, message: &str) -> bool {
+    /// Whether a stop is one that the loud event asks for.
+    fn is_wanted(&self, reason: StopReason) -> bool {
         let loud = self.plan.loud.filter(|_| self.is_doomed);
-        loud.is_some_and(|loud| loud.words().iter().any(|words| message.contains(words)))
+        loud.is_some_and(|loud| loud.reasons().contains(&reason))
     }
 
     fn check_store(&self) {
