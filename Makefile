@@ -9,11 +9,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 ODRWATCH := $(TARGET)/release/odrwatch
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: demo test check check-deploy canaries bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
-=======
 .PHONY: demo test simulate check check-deploy check-report canaries bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
->>>>>>> simulator
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
 	@scripts/demo.sh $(ODRWATCH) $(DEMO_ARGS)

@@ -15,13 +15,6 @@
 //! compaction, and every clock and thread: time is set from outside, and a session times out when
 //! the driver says so. `tests/kafka_adapter/same.rs` holds it against a real broker.
 //!
-<<<<<<< HEAD
-//! Reading order: `log` (one partition), `group` (the coordinator's state machine), `state`
-//! (transactions over both), `cluster` (the driver's handle), `member` (the worker's). Apart from
-//! them, `store` is a store of snapshots, and `alert_log` a topic of alerts for the bridge.
-
-mod alert_log;
-=======
 //! Reading order: `log` (one partition), `group` (the coordinator's state machine), `state` (what
 //! is kept), `transactions` (over both), `cluster` (the driver's handle), `member` (the worker's),
 //! `faults`, `redo`. Apart from them, `store` is a store of snapshots, and `alert_log` a topic of
@@ -30,7 +23,6 @@ mod alert_log;
 mod alert_log;
 #[cfg(test)]
 mod broken_tests;
->>>>>>> simulator
 mod cluster;
 mod faults;
 mod group;
