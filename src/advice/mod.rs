@@ -13,9 +13,11 @@
 //!
 //! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
-//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`.
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`deadlines`]
+//! stands by itself.
 
 mod clauses;
+pub mod deadlines;
 pub mod facts;
 mod forms;
 pub mod lexicon;
@@ -30,6 +32,7 @@ mod text;
 pub mod topic;
 pub mod verdict;
 
+pub use deadlines::{Deadline, Step, Terms};
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
 pub use profile::Profile;
