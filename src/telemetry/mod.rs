@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod process;
 pub mod progress;
 mod registrar;
+mod removal;
 pub mod shard_metrics;
 pub mod shard_progress;
 pub mod snapshot_metrics;
