@@ -12,6 +12,7 @@
 //! name are read only by [`Sources::of_process`].
 
 mod advice;
+mod bridge;
 mod check;
 mod checked;
 mod errors;
@@ -21,6 +22,7 @@ mod layers;
 mod policy;
 mod properties;
 mod raw;
+mod raw_bridge;
 mod raw_policy;
 mod schemas;
 mod shown;
@@ -35,6 +37,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 pub use advice::AdviceConfig;
+pub use bridge::{BridgeConfig, BridgeStart, BridgeTarget};
 pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
 pub use http::{Exposed, HttpConfig};
