@@ -36,8 +36,8 @@ pub fn plan(config: &Config, partitions: u32) -> Result<Option<BridgePlan>, Fail
         .map_err(|error| Failure::new(ExitCode::Config, error).during("setting up the bridge"))?;
     let (kafka, group) = (cluster::settings(config), from.group.clone());
     let connect = move || {
-        let log = KafkaAlertLog::connect(&kafka, &group, partitions)?;
-        Ok(Box::new(log) as Box<dyn AlertLog>)
+        let log: Box<dyn AlertLog> = Box::new(KafkaAlertLog::connect(&kafka, &group, partitions)?);
+        Ok(log)
     };
     let told = BridgeConfig {
         receiver,

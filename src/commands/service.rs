@@ -218,17 +218,7 @@ pub fn serve<B: Broker>(
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
     let model = Arc::clone(&service.model);
-    let readers = Readers {
-        model: Arc::clone(&model),
-        policy: service.worker.shard.policy.clone(),
-        shards: service.shards,
-        directory: Arc::clone(&service.directory),
-        partitioner: service.worker.input.partitioner,
-        own_address: service.worker.owner.clone(),
-        topics: service.worker.topics.clone(),
-        is_synthetic: service.is_synthetic,
-        config: service.config.clone(),
-    };
+    let readers = readers(service);
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     for number in 0..service.workers {
@@ -282,6 +272,21 @@ pub fn serve<B: Broker>(
         let _ = thread.join();
     }
     result
+}
+
+/// What HTTP answers from.
+fn readers(service: &Service) -> Readers {
+    Readers {
+        model: Arc::clone(&service.model),
+        policy: service.worker.shard.policy.clone(),
+        shards: service.shards,
+        directory: Arc::clone(&service.directory),
+        partitioner: service.worker.input.partitioner,
+        own_address: service.worker.owner.clone(),
+        topics: service.worker.topics.clone(),
+        is_synthetic: service.is_synthetic,
+        config: service.config.clone(),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that starts threads")]
