@@ -6,7 +6,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 ODRWATCH := $(TARGET)/release/odrwatch
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check check-deploy bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
+.PHONY: demo test check check-deploy canaries bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
 	@scripts/demo.sh $(ODRWATCH) $(DEMO_ARGS)
@@ -18,6 +18,9 @@ check: fmt-check lint test deny doc check-deploy ## Everything that a change mus
 
 check-deploy: test-setup ## What is under deploy/, with promtool, Helm and the Kubernetes schemas where they can be had
 	@scripts/deploy/check.sh --fetch
+
+canaries: test-setup ## Puts some twenty bugs into a copy of the sources, and sees that the tests catch each
+	@scripts/canaries.sh
 
 bench: test-setup ## The benchmarks, also those against a real Kafka
 	$(CARGO) bench --locked

@@ -6,7 +6,7 @@
 //!            +- ends, progress: questions to leaders; reading of progress partitions
 //!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
-//!   topics, create, delete, replay: for the commands that have no worker
+//!   topics, create, delete, replay, letters, audit: for the commands that have no worker
 //!   alerts: the topic of alerts, read back by a group of its own for the bridge
 //!   owners: the ends of the progress topic, to find who has which shard
 //!   feed: the demo's synthetic records, and its view of the alerts
@@ -21,6 +21,7 @@
 //! [`Broker`]: crate::pipeline::ports::Broker
 
 mod alerts;
+mod audit;
 mod broker;
 mod client;
 mod consumer;
@@ -34,6 +35,7 @@ mod ffi;
 mod group;
 mod heal;
 mod last;
+mod letters;
 mod owners;
 mod producer;
 mod progress;
@@ -45,12 +47,14 @@ mod topics;
 mod trace;
 
 pub use alerts::KafkaAlertLog;
+pub use audit::{AuditPartition, audit_spans, audited_shards, part_of, read_audit};
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
+pub use letters::{Requeuer, Returned, input_max_bytes, read_dead_letters};
 pub use owners::ProgressTails;
-pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
+pub use replay::{EachRecord, Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{
     KafkaConfig, OWNED_PROPERTIES, PropertyProblem, check_property, check_settings, owned_property,
 };

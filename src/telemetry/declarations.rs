@@ -279,6 +279,20 @@ pub const RESTORED_RECORDS: Declaration = counter(
     &[],
     "Input records that restores read again, after a snapshot or from the beginning.",
 );
+/// Loud stops.
+pub const LOUD_STOPS: Declaration = counter(
+    "odrwatch_loud_stops_total",
+    Unit::Count,
+    &[Label::Stop],
+    "Workers of this process that stopped because going on would be wrong, by reason.",
+);
+/// Offsets in accepted gaps.
+pub const GAP_OFFSETS: Declaration = counter(
+    "odrwatch_gap_offsets_total",
+    Unit::Count,
+    &[Label::Topic],
+    "Offsets that retention dropped before they were read, and that --accept-gap went on behind.",
+);
 /// Whether alerts are sent on.
 pub const BRIDGE_ENABLED: Declaration = gauge(
     "odrwatch_bridge_enabled",
@@ -404,7 +418,7 @@ pub const PROCESS_START: Declaration = gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub const ALL: [Declaration; 49] = [
+pub const ALL: [Declaration; 51] = [
     RECORDS,
     DEAD_LETTERS,
     BOUNDARIES,
@@ -433,6 +447,8 @@ pub const ALL: [Declaration; 49] = [
     SNAPSHOT_PAUSE,
     SNAPSHOT_DURATION,
     RESTORED_RECORDS,
+    LOUD_STOPS,
+    GAP_OFFSETS,
     BRIDGE_ENABLED,
     BRIDGE_PARTITIONS,
     BRIDGE_ALERTS,

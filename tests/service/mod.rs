@@ -6,15 +6,19 @@
 //! - `probe`: how far the topics and the group are;
 //! - `access`: what the broker must allow;
 //! - `check`: what was committed, held against a replay;
+//! - `letters`: the dead letters, given back;
 //! - `bridge`: that it is sent on.
 
 mod access;
+mod against;
 mod bridge;
 mod check;
 mod child;
 mod crash;
 mod exact;
 mod feed;
+mod letters;
+mod losses;
 mod members;
 mod probe;
 mod redirect;
@@ -24,6 +28,7 @@ mod snapshots;
 mod stage;
 mod starts;
 mod terminal;
+mod verify;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
