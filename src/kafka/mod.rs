@@ -39,12 +39,12 @@ mod letters;
 mod owners;
 mod producer;
 mod progress;
-mod redo;
+pub(crate) mod redo;
 mod replay;
 mod settings;
 mod snapshots;
 mod topics;
-mod trace;
+pub(crate) mod trace;
 
 pub use alerts::KafkaAlertLog;
 pub use audit::{AuditPartition, audit_spans, audited_shards, part_of, read_audit};
