@@ -461,8 +461,13 @@ impl Label {
             Self::Cause => Closed::ALL.map(Closed::as_str).to_vec(),
             Self::Answer => Answer::ALL.map(Answer::as_str).to_vec(),
             Self::Fate => Fate::ALL.map(Fate::as_str).to_vec(),
-            Self::Partition | Self::Shard | Self::SellerId | Self::MarketplaceId => return None,
-            Self::Version | Self::Commit | Self::Librdkafka => return None,
+            Self::Partition
+            | Self::Shard
+            | Self::SellerId
+            | Self::MarketplaceId
+            | Self::Version
+            | Self::Commit
+            | Self::Librdkafka => return None,
         })
     }
 }
