@@ -16,6 +16,7 @@
 //! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`.
 
 mod clauses;
+pub mod drafts;
 pub mod facts;
 mod forms;
 pub mod lexicon;
@@ -29,6 +30,7 @@ mod script;
 mod text;
 pub mod topic;
 pub mod verdict;
+pub mod worklist;
 
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
