@@ -13,9 +13,11 @@
 //!
 //! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
-//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`.
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`deadlines`]
+//! stands by itself. [`worklist`] says what to do next, [`drafts`] what to write.
 
 mod clauses;
+pub mod deadlines;
 pub mod drafts;
 pub mod facts;
 mod forms;
@@ -32,6 +34,7 @@ pub mod topic;
 pub mod verdict;
 pub mod worklist;
 
+pub use deadlines::{Deadline, Step, Terms};
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
 pub use profile::Profile;
