@@ -230,15 +230,17 @@ impl Saving {
         (parts > 0).then_some((1, parts))
     }
 
-    /// More first.
+    /// More first; what saves nothing live, by what it saves officially.
     fn order(&self, other: &Self) -> Ordering {
-        let parts = |saving: &Self| saving.per_action().map_or(u64::MAX, |(_, parts)| parts);
-        let official = |saving: &Self| {
+        let key = |saving: &Self| {
             let (now, after) = saving.official;
-            let orders = u64::from(now.orders).max(1);
-            if after.defective < now.defective { orders } else { u64::MAX }
+            match saving.per_action() {
+                Some((_, parts)) => (parts, 0),
+                None if after.defective < now.defective => (u64::MAX, u64::from(now.orders)),
+                None => (u64::MAX, u64::MAX),
+            }
         };
-        parts(self).cmp(&parts(other)).then_with(|| official(self).cmp(&official(other)))
+        key(self).cmp(&key(other))
     }
 }
 
@@ -369,11 +371,7 @@ impl Action {
 
 /// The best action about a defect that is still open, with its deadline, and all deadlines that
 /// are not past; none where it is too late for any.
-fn action(
-    case: &Case,
-    now_ms: i64,
-    terms: &Terms,
-) -> Option<(Action, Option<i64>, Vec<Deadline>)> {
+fn action(case: &Case, now_ms: i64, terms: &Terms) -> Option<(Action, Option<i64>, Vec<Deadline>)> {
     let mut open = deadlines(&case.fact, case.opened, case.stated, terms);
     open.retain(|deadline| !deadline.is_past(now_ms));
     let until = |step: Step| {
@@ -400,9 +398,7 @@ fn action(
             let (action, until_ms) = answer.or(appeal)?;
             (action, Some(until_ms))
         }
-        DefectKind::Chargeback => {
-            (Action::AnswerChargeback, Some(until(Step::ChargebackAnswer)?))
-        }
+        DefectKind::Chargeback => (Action::AnswerChargeback, Some(until(Step::ChargebackAnswer)?)),
     };
     Some((action, until_ms, open))
 }

@@ -152,20 +152,20 @@ impl Reader {
             let Some(name) = name else {
                 let problem = format!("has a {} that is no placeholder's", &from[..1]);
                 self.wrong(number, column, problem);
-                return pieces;
+                return vec![Piece::Text(line.into())];
             };
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.into()));
             }
             let field = self.kind.fields().iter().find(|field| field.as_str() == name);
-            match field {
-                Some(field) => pieces.push(Piece::Field(*field)),
-                None => {
-                    let is_known = Field::ALL.into_iter().any(|field| field.as_str() == name);
-                    let why = if is_known { "has no place in" } else { "is no placeholder of" };
-                    let problem = format!("{{{name}}} {why} {}", self.kind.as_str());
-                    self.wrong(number, column, problem);
-                }
+            if let Some(field) = field {
+                pieces.push(Piece::Field(*field));
+            } else {
+                let is_known = Field::ALL.into_iter().any(|field| field.as_str() == name);
+                let why = if is_known { "has no place in" } else { "is no placeholder of" };
+                let problem = format!("{{{name}}} {why} {}", self.kind.as_str());
+                self.wrong(number, column, problem);
+                pieces.push(Piece::Text(name.into()));
             }
             rest = &from[name.len() + 2..];
         }
@@ -178,7 +178,8 @@ impl Reader {
     fn wrong(&mut self, line: usize, column: usize, problem: String) {
         let names = self.kind.fields().iter().map(|field| format!("{{{}}}", field.as_str()));
         let names: Vec<String> = names.collect();
-        let allowed = if names.is_empty() { "no placeholders".to_owned() } else { names.join(", ") };
+        let allowed =
+            if names.is_empty() { "no placeholders".to_owned() } else { names.join(", ") };
         self.mistakes.push(Mistake { line, column, problem, allowed: Some(allowed) });
     }
 }
