@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::care::CareConfig;
 use super::errors::{Mistake, Origin};
 use super::http::HttpConfig;
 use super::layers::{self, Merged, Target};
@@ -29,6 +30,8 @@ pub struct Config {
     pub snapshots: SnapshotsConfig,
     /// Where HTTP listens, and whom it answers.
     pub http: HttpConfig,
+    /// What is drafted for those who look after customers.
+    pub care: CareConfig,
     /// What is logged.
     pub log: LogConfig,
     /// What counts and when it alerts.
@@ -193,6 +196,7 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
         kafka: kafka(raw.kafka, checker),
         snapshots: super::snapshots::snapshots(&raw.snapshots, checker),
         http: super::http::http(raw.http, checker),
+        care: super::care::care(raw.care, checker),
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
     }

@@ -11,6 +11,7 @@
 //! origin; secrets are shown by nothing. This module reads files; the environment and the host
 //! name are read only by [`Sources::of_process`].
 
+mod care;
 mod check;
 mod checked;
 mod errors;
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
+pub use care::CareConfig;
 pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
 pub use http::{Exposed, HttpConfig};

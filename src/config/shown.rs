@@ -31,6 +31,11 @@ pub fn shown(config: &Config) -> Value {
             "insecure": http.insecure,
             "allowed_hosts": http.allowed_hosts.join(","),
         },
+        "care": {
+            "templates": config.care.templates_path,
+            "language": config.care.language.as_str(),
+            "show_comments": config.care.show_comments,
+        },
         "log": { "format": config.log.format, "level": config.log.level },
         "policy": policy(&config.policy),
     })
