@@ -32,9 +32,10 @@ mod script;
 mod text;
 pub mod topic;
 pub mod verdict;
+pub mod wanted;
 pub mod worklist;
 
-pub use deadlines::{Deadline, Step, Terms};
+pub use deadlines::{Deadline, Step, Terms, deadlines};
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
 pub use profile::Profile;
@@ -44,6 +45,7 @@ pub use verdict::{
     Blocker, BlockerKind, Clause, Decision, Evidence, Finding, Reading, Reason, Rule, Span,
     VERSION, Verdict, Verdicts,
 };
+pub use wanted::{Wanted, wanted};
 
 use clauses::Part;
 use lexicon::{Class, Coverage, Hit, lexicon};

@@ -66,6 +66,8 @@ pub struct Case {
     pub counting: Counting,
     /// What was read in the comment, for a feedback that was.
     pub judged: Option<Judged>,
+    /// Whatever the caller knows it by, such as a place in a list; nothing here depends on it.
+    pub tag: usize,
 }
 
 /// How an account stands.
@@ -139,69 +141,6 @@ impl Action {
             Self::RespondPublicly => "respond_publicly",
         }
     }
-
-    /// What is wanted as evidence, the most telling first.
-    #[must_use]
-    pub const fn wanted(self) -> &'static [Wanted] {
-        match self {
-            Self::AnswerClaim | Self::AppealClaim => &[
-                Wanted::ProofOfDelivery,
-                Wanted::ProofOfShipping,
-                Wanted::Messages,
-                Wanted::ProofOfRefund,
-                Wanted::Listing,
-            ],
-            Self::AnswerChargeback => &[
-                Wanted::ProofOfDelivery,
-                Wanted::ProofOfShipping,
-                Wanted::Listing,
-                Wanted::ProofOfRefund,
-                Wanted::Messages,
-            ],
-            Self::RequestRemoval
-            | Self::ReviewRemoval
-            | Self::RepairOrder
-            | Self::RespondPublicly => &[],
-        }
-    }
-}
-
-/// What speaks for a seller in a claim or chargeback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Wanted {
-    /// The carrier's tracking with the delivery, and the signature if there is one.
-    ProofOfDelivery,
-    /// That it was shipped on time: the carrier's first scan, the label of Buy Shipping.
-    ProofOfShipping,
-    /// What seller and buyer wrote each other about the order.
-    Messages,
-    /// A refund, replacement or return that was made or offered.
-    ProofOfRefund,
-    /// What was described and pictured.
-    Listing,
-}
-
-impl Wanted {
-    /// All kinds of evidence.
-    pub const ALL: [Self; 5] = [
-        Self::ProofOfDelivery,
-        Self::ProofOfShipping,
-        Self::Messages,
-        Self::ProofOfRefund,
-        Self::Listing,
-    ];
-
-    /// The evidence's name in outputs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ProofOfDelivery => "proof_of_delivery",
-            Self::ProofOfShipping => "proof_of_shipping",
-            Self::Messages => "messages",
-            Self::ProofOfRefund => "proof_of_refund",
-            Self::Listing => "listing",
-        }
-    }
 }
 
 /// What an action saves.
@@ -230,17 +169,14 @@ impl Saving {
         (parts > 0).then_some((1, parts))
     }
 
-    /// More first; what saves nothing live, by what it saves officially.
-    fn order(&self, other: &Self) -> Ordering {
-        let key = |saving: &Self| {
-            let (now, after) = saving.official;
-            match saving.per_action() {
-                Some((_, parts)) => (parts, 0),
-                None if after.defective < now.defective => (u64::MAX, u64::from(now.orders)),
-                None => (u64::MAX, u64::MAX),
-            }
-        };
-        key(self).cmp(&key(other))
+    /// Ascending where less is saved; of what saves nothing live, by what it saves officially.
+    fn rank(&self) -> (u64, u64) {
+        let (now, after) = self.official;
+        match self.per_action() {
+            Some((_, parts)) => (parts, 0),
+            None if after.defective < now.defective => (u64::MAX, u64::from(now.orders)),
+            None => (u64::MAX, u64::MAX),
+        }
     }
 }
 
@@ -269,27 +205,34 @@ pub struct Item {
     due_ms: i64,
 }
 
-/// What names an item: seller, marketplace, order, kind and reference.
-pub type Name<'a> = (&'a str, &'a str, &'a str, DefectKind, Option<&'a str>);
+/// The place of an item among all, smaller first: removals of accounts above their target, what
+/// saves most, what is due first, the action; then the names of seller, marketplace and order, the
+/// kind and the reference.
+pub type Place<Name> = (bool, (u64, u64), i64, usize, Name, Name, Name, usize, Option<Name>);
 
 impl Item {
-    /// What names it among all.
+    /// Its place among all, which no other item has.
     #[must_use]
-    pub fn name(&self) -> Name<'_> {
-        let kind = self.case.fact.kind();
-        let reference = self.case.reference.as_deref();
-        (&self.seller_id, &self.marketplace_id, &self.case.order_id, kind, reference)
+    pub fn place(&self) -> Place<&str> {
+        let case = &self.case;
+        let action = Action::ALL.iter().position(|action| *action == self.action);
+        (
+            !self.is_first,
+            self.saving.rank(),
+            self.due_ms,
+            action.expect("ALL lists every action"),
+            &self.seller_id,
+            &self.marketplace_id,
+            &case.order_id,
+            case.fact.kind().index(),
+            case.reference.as_deref(),
+        )
     }
 
-    /// Removals of accounts above their target first, then what saves most, then what is due first,
-    /// then by name.
+    /// The order of items.
     #[must_use]
     pub fn order(&self, other: &Self) -> Ordering {
-        let last = |item: &Self| (item.due_ms, item.action);
-        (other.is_first.cmp(&self.is_first))
-            .then_with(|| self.saving.order(&other.saving))
-            .then_with(|| last(self).cmp(&last(other)))
-            .then_with(|| self.name().cmp(&other.name()))
+        self.place().cmp(&other.place())
     }
 }
 

@@ -50,6 +50,7 @@ fn case(order: &str, days_ago: i32, fact: DefectFact) -> Case {
         stated: at,
         counting: Counting::Final,
         judged: None,
+        tag: 0,
     }
 }
 
@@ -266,7 +267,7 @@ proptest! {
             // 1/a is at least 1/b exactly if a is at most b.
             let parts = |item: &Item| item.saving.per_action().map_or(u64::MAX, |(_, of)| of);
             prop_assert!(parts(left) <= parts(right));
-            let is_equal = left.saving.order(&right.saving).is_eq();
+            let is_equal = left.saving.rank() == right.saving.rank();
             prop_assert!(!is_equal || left.due_ms <= right.due_ms);
         }
     }

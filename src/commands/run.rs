@@ -119,6 +119,7 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
         shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
         is_synthetic: false,
         config: config::shown(config),
+        care: start::care(config),
         door: door(config),
         stop_after: None,
         tells_progress: true,

@@ -18,7 +18,8 @@ use tracing::{error, info, warn};
 
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::http::api::Readers;
+use crate::http::api::care::Care;
+use crate::http::api::{Readers, Worklists};
 use crate::http::{self, Door, HttpState};
 use crate::pipeline::board::Board;
 use crate::pipeline::desk::{Desk, desk};
@@ -86,6 +87,8 @@ pub struct Service {
     pub is_synthetic: bool,
     /// The configuration in effect, without secrets, as readers see it.
     pub config: serde_json::Value,
+    /// What worklists are made with.
+    pub care: Care,
     /// Whom HTTP answers.
     pub door: Door,
     /// Stop by itself after so long.
@@ -175,6 +178,8 @@ pub fn serve<B: Broker>(
         topics: service.worker.topics.clone(),
         is_synthetic: service.is_synthetic,
         config: service.config.clone(),
+        care: service.care.clone(),
+        worklists: Worklists::default(),
     };
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! - `stage`: the worker, the server, and a client that lets the worker go on while it waits;
 //! - `answers`: every answer against the OpenAPI document, and numbers against each other;
+//! - `worklist`: what to do, in one order over all accounts;
 //! - `refusals`: what is not there, wrong, hostile, too much or without its token;
 //! - `events`: the stream.
 
@@ -15,3 +16,4 @@ mod refusals;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod worklist;

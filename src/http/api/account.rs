@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::answers::{Pair, Rates, Room, basis_points, kinds};
 use super::asked::Named;
+use super::care::{WorkOf, Worked};
 use super::defects::Defect;
 use super::{Answer, Meta, Readers, Refusal, readers};
 use crate::domain::effects::Counts;
@@ -23,6 +24,9 @@ use crate::wire::time::{day, instant};
 
 /// Alerts that one account shows.
 const SHOWN_ALERTS: usize = 50;
+
+/// Things to do that one account shows; the worklist has all of them.
+const SHOWN_WORK: usize = 20;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Account {
@@ -40,6 +44,7 @@ pub(super) struct Account {
     defects: Vec<Defect>,
     defects_total: usize,
     alerts: Vec<Box<RawValue>>,
+    worklist: WorkOf,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,6 +182,11 @@ impl Account {
             defects: look.defects.iter().map(Defect::new).collect(),
             defects_total: look.defects_total,
             alerts: sent.iter().filter_map(|alert| raw(alert)).collect(),
+            worklist: Worked::of_account(look, &readers.policy, &readers.care).written(
+                SHOWN_WORK,
+                None,
+                &readers.care,
+            ),
         }
     }
 }

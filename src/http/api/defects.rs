@@ -54,7 +54,7 @@ impl Defect {
 }
 
 /// The status of a fact, as its topic spells it.
-const fn state_of(fact: DefectFact) -> &'static str {
+pub(super) const fn state_of(fact: DefectFact) -> &'static str {
     match fact {
         DefectFact::Feedback { status, .. } => match status {
             FeedbackStatus::Posted => "posted",
