@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, Val
 use clap_complete::Shell;
 
 use super::advise::args::AdviseArgs;
+use super::care::args::CareArgs;
 use super::exit::ExitCode;
 use crate::config::LogFormat;
 use crate::domain::time::RecordTime;
@@ -136,6 +137,18 @@ speaks against it. Many wrong requests are themselves a violation: ask for the r
 ones, and look at uncertain ones yourself. What is not known of the orders is left out; the flags
 hold for all rows of a report.")]
     Advise(AdviseArgs),
+    /// Show what to do about defects: what saves most first, with deadlines and drafts
+    #[command(after_help = "\
+Examples:
+  odrwatch care                                       of the service on this machine
+  odrwatch care --seller A2SELLER --drafts            one seller, with drafts to copy
+  odrwatch care --url http://odr-0:9464 --token-file token --format json
+  odrwatch care --from result                         of a replay's --out result
+
+Removals come first where an account is above its target, then what saves most of a rate, then what
+is due first. Over all accounts, those at most risk are looked at. A replay's results are taken as of
+its end. What buyers wrote is shown only if care.show_comments permits it.")]
+    Care(CareArgs),
     /// Create or check the topics
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -450,6 +463,9 @@ mod tests {
             "odrwatch completions zsh",
             "odrwatch man",
             "odrwatch advise --report f.tsv --channel mfn --buy-shipping true --profile p.yaml",
+            "odrwatch care --seller S --marketplace - --format json --limit 5 --drafts",
+            "odrwatch care --url http://x:1 --token-file t --language ja",
+            "odrwatch care --from result -c x.yaml",
             "odrwatch replay --from-kafka -c x.yaml",
             "odrwatch replay a --until 1769817600000",
         ] {
@@ -470,6 +486,8 @@ mod tests {
             "odrwatch fly",
             "odrwatch replay",
             "odrwatch replay a --from-kafka",
+            "odrwatch care --from result --url http://x:1",
+            "odrwatch care --limit 0",
             "odrwatch replay a --until yesterday",
             "odrwatch replay a --until 253402300800000",
             "odrwatch replay a --partitions 0",

@@ -6,6 +6,7 @@
 
 pub mod advise;
 pub mod args;
+pub mod care;
 mod cluster;
 mod demo;
 pub mod exit;
@@ -33,6 +34,7 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args, &cli.global),
         Command::Replay(args) => replay::run(args, &cli.global),
         Command::Advise(args) => advise::run(args),
+        Command::Care(args) => care::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),
         Command::Schema(args) => texts::schema(args.name),

@@ -157,6 +157,25 @@ pub fn count(number: i64, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// Without what drives a terminal or turns its text around.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let turns = matches!(
+            letter,
+            '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        );
+        if letter.is_control() || turns {
+            write!(safe, "{}", letter.escape_unicode())
+                .expect("a String takes all that is written to it");
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
 /// A table without lines, whose columns are as wide as they must be; those at `numbers` are set
 /// to the right.
 #[must_use]
