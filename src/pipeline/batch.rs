@@ -35,6 +35,7 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     for raised in &slot.effects.alerts {
         batch.records.push(alert_record(raised, shard));
     }
+    slot.shard.take_statuses(&mut slot.effects);
     for standing in &slot.effects.statuses {
         batch.records.push(status_record(standing));
     }

@@ -324,6 +324,7 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     check_restored(slot, &target)?;
     let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
     slot.shard.rewind();
+    slot.shard.skip_statuses();
     let from = target.positions.map(|position| position.next);
     begin_reading(slot, broker, from, now)?;
     slot.phase = Phase::CatchingUp(Stretch { from, ends: bounds.map(|(_, end)| end) });

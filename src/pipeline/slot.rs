@@ -425,6 +425,12 @@ impl Slot {
         record
     }
 
+    /// Records that what is not committed makes to be written, at most.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.effects.outputs() + self.shard.due_statuses()
+    }
+
     /// Forgets what is not committed after a commit made it so.
     pub fn committed(&mut self, progress: u64, at: Option<Offset>) {
         self.progress = progress;

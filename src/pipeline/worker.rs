@@ -50,6 +50,9 @@ const READ_PER_TURN: usize = 20_000;
 /// The first and the longest pause before a producer is replaced, in ms.
 const BACKOFF_MS: (i64, i64) = (100, 5_000);
 
+/// While a shard catches up, a transaction waits for twenty commit intervals, but no longer than this.
+const CATCH_UP_COMMIT_MS: i64 = 2_000;
+
 /// How often gauges are refreshed, in ms.
 const GAUGES_MS: i64 = 1_000;
 
@@ -354,7 +357,7 @@ impl<B: Broker> Worker<B> {
                 continue;
             }
             if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp(_) | Phase::Live)
-                || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
+                || slot.outputs() >= OUTPUTS_PER_COMMIT
             {
                 continue;
             }
@@ -399,8 +402,13 @@ impl<B: Broker> Worker<B> {
     }
 
     fn commit_if_due(&mut self, now: Now) -> Result<bool, Stop> {
-        let is_due = now.mono_ms - self.committed_ms >= self.commit_interval_ms
-            || self.slots.values().any(|slot| slot.effects.outputs() >= OUTPUTS_PER_COMMIT);
+        let mut interval_ms = self.commit_interval_ms;
+        if self.slots.values().any(|slot| matches!(slot.phase, Phase::CatchingUp(_))) {
+            // What is old may wait: an account has one status record in a transaction.
+            interval_ms = interval_ms.max(CATCH_UP_COMMIT_MS.min(20 * interval_ms));
+        }
+        let is_due = now.mono_ms - self.committed_ms >= interval_ms
+            || self.slots.values().any(|slot| slot.outputs() >= OUTPUTS_PER_COMMIT);
         if !is_due || !self.has_uncommitted() {
             return Ok(false);
         }

@@ -268,11 +268,13 @@ impl Case {
                 intake.take(&mut shard, topic, offset, time, record.value.as_deref()).unwrap();
                 while let Some(boundary) = shard.next_closable() {
                     shard.close(boundary, &mut effects).unwrap();
+                    shard.take_statuses(&mut effects);
                     disturb(&mut shard);
                 }
             }
             if let Some(last) = last {
                 shard.close_through(last, &mut effects).unwrap();
+                shard.take_statuses(&mut effects);
             }
             outputs.push(written(&shard, &effects));
         }
