@@ -4,6 +4,8 @@
 //! logs with the recorded decisions, byte for byte, and a prefix of them at every moment.
 
 mod fleet;
+#[path = "fleet/advice.rs"]
+mod advice;
 #[path = "fleet/snapshots.rs"]
 mod snapshots;
 

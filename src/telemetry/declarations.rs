@@ -121,6 +121,13 @@ pub const DECISIONS: Declaration = counter(
     &[Label::Decision],
     "Decisions taken by the clock and recorded for replays, by kind.",
 );
+/// Ends of feedback that was held to be eligible for removal.
+pub const ELIGIBLE_FEEDBACK: Declaration = counter(
+    "odrwatch_eligible_feedback_total",
+    Unit::Count,
+    &[Label::Rule, Label::End],
+    "Negative feedback that ended after a rule was held to let it be removed, by rule and end.",
+);
 /// Alerts by kind and state.
 pub const ALERTS: Declaration = counter(
     "odrwatch_alerts_total",

@@ -81,6 +81,14 @@ impl Object<'_> {
         token(self.name(name), value);
     }
 
+    /// A truth value, or null.
+    pub(super) fn optional_flag(&mut self, name: &'static str, value: Option<bool>) {
+        match value {
+            Some(value) => self.flag(name, value),
+            None => self.null(name),
+        }
+    }
+
     /// Null.
     pub(super) fn null(&mut self, name: &'static str) {
         self.name(name).extend_from_slice(b"null");
@@ -164,6 +172,19 @@ impl Object<'_> {
                 out.push(b',');
             }
             token(out, item);
+        }
+        out.push(b']');
+    }
+
+    /// An array of strings.
+    pub(super) fn texts(&mut self, name: &'static str, items: &[&str]) {
+        let out = self.name(name);
+        out.push(b'[');
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            string(out, item);
         }
         out.push(b']');
     }

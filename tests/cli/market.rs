@@ -83,10 +83,11 @@ pub fn lines(records: &[Record], form: Form) -> Vec<u8> {
     records.iter().flat_map(form).collect()
 }
 
-/// The four files of a replay.
+/// The files of a replay.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Files {
     pub alerts: String,
+    pub advice: String,
     pub totals: String,
     pub dead: String,
     pub outcomes: String,
@@ -100,10 +101,14 @@ impl Files {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names, ["alerts.jsonl", "dead.jsonl", "outcomes.json", "totals.jsonl"]);
+        assert_eq!(
+            names,
+            ["advice.jsonl", "alerts.jsonl", "dead.jsonl", "outcomes.json", "totals.jsonl"]
+        );
         let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
         Self {
             alerts: read("alerts.jsonl"),
+            advice: read("advice.jsonl"),
             totals: read("totals.jsonl"),
             dead: read("dead.jsonl"),
             outcomes: read("outcomes.json"),
