@@ -182,7 +182,7 @@ fn topic_code(topic: Topic) -> u8 {
     TOPICS + place_of(&Topic::ALL, topic)
 }
 
-fn place_of<T: PartialEq>(all: &[T], one: T) -> u8 {
+fn place_of<T: PartialEq + Copy>(all: &[T], one: T) -> u8 {
     small(all.iter().position(|other| *other == one).expect("the list has every value"))
 }
 

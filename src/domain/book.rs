@@ -435,7 +435,7 @@ fn touch(
 ) {
     if account.touched_at != boundary {
         account.touched_at = boundary;
-        account.status.moved = true;
+        account.moved = true;
         touched.push(number);
     }
 }

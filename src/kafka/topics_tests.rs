@@ -112,7 +112,7 @@ fn all_problems_are_told_at_once() {
     for one in found.values_mut() {
         *one = Found::default();
     }
-    assert_eq!(judge(&found, &config, 75).unwrap_err().len(), 8);
+    assert_eq!(judge(&found, &config, 75).unwrap_err().len(), 9);
 }
 
 #[test]

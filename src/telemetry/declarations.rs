@@ -348,12 +348,13 @@ pub const PROCESS_START: Declaration = gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub const ALL: [Declaration; 40] = [
+pub const ALL: [Declaration; 41] = [
     RECORDS,
     DEAD_LETTERS,
     BOUNDARIES,
     DECISIONS,
     ALERTS,
+    ELIGIBLE_FEEDBACK,
     ACTIVE_ALERTS,
     ACCOUNTS,
     ORDERS,

@@ -107,9 +107,12 @@ pub fn quotes_key(seller_id: &str, order_id: &str) -> Vec<u8> {
 /// Parts with bars between them; a bar or a percent sign in a part is written in hexadecimal.
 fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let parts: Vec<Cow<'a, str>> = parts
-        .map(|part| match part.contains(['|', '%']) {
-            true => part.replace('%', "%25").replace('|', "%7C").into(),
-            false => part.into(),
+        .map(|part| {
+            if part.contains(['|', '%']) {
+                part.replace('%', "%25").replace('|', "%7C").into()
+            } else {
+                part.into()
+            }
         })
         .collect();
     parts.join("|").into_bytes()

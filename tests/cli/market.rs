@@ -83,11 +83,10 @@ pub fn lines(records: &[Record], form: Form) -> Vec<u8> {
     records.iter().flat_map(form).collect()
 }
 
-/// The files of a replay.
+/// The files of a replay that the reference computes, too.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Files {
     pub alerts: String,
-    pub advice: String,
     pub totals: String,
     pub dead: String,
     pub outcomes: String,
@@ -106,9 +105,12 @@ impl Files {
             ["advice.jsonl", "alerts.jsonl", "dead.jsonl", "outcomes.json", "totals.jsonl"]
         );
         let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
+        for line in read("advice.jsonl").lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(line["key"].is_string() && line.get("value").is_some(), "{line}");
+        }
         Self {
             alerts: read("alerts.jsonl"),
-            advice: read("advice.jsonl"),
             totals: read("totals.jsonl"),
             dead: read("dead.jsonl"),
             outcomes: read("outcomes.json"),

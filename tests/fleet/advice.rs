@@ -15,7 +15,9 @@ const CANARY: &str = "canary-9f31c7";
 fn feedback(order: u32, rating: u8, status: &str, time: &str) -> String {
     let comment = match order % 3 {
         0 => format!("Seller's e-mail: {CANARY}@shop.example, it never arrived"),
-        1 => format!("\\u0022{CANARY}\\u0022 is a fucking bastard, call me at {CANARY}@mail.example"),
+        1 => {
+            format!("\\u0022{CANARY}\\u0022 is a fucking bastard, call me at {CANARY}@mail.example")
+        }
         _ => format!("{CANARY}"),
     };
     format!(

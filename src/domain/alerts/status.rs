@@ -23,8 +23,6 @@ pub struct StatusMark {
     pub(crate) queued: bool,
     /// A record stands in the topic.
     pub(crate) written: bool,
-    /// The account's numbers moved since all of its matters were told.
-    pub(crate) moved: bool,
 }
 
 /// Accounts that wait for their slot in the hour.

@@ -66,13 +66,12 @@ impl Shard {
     /// The accounts all of whose matters are told, in the order of names.
     fn accounts_told_whole(&self, mode: Mode, ends_cycle: bool) -> Vec<AccountNo> {
         let mut told: Vec<AccountNo> = match mode {
-            Mode::Silent => Vec::new(),
             Mode::Start => self.book.accounts.iter().map(|(number, _)| number).collect(),
             Mode::Speaking if ends_cycle => {
-                let moved = |(_, account): &(AccountNo, &Account)| account.status.moved;
+                let moved = |(_, account): &(AccountNo, &Account)| account.moved;
                 self.book.accounts.iter().filter(moved).map(|(number, _)| number).collect()
             }
-            Mode::Speaking => Vec::new(),
+            Mode::Speaking | Mode::Silent => Vec::new(),
         };
         self.book.accounts.sort(&mut told);
         told
@@ -144,7 +143,7 @@ impl Shard {
                 .collect();
             matters.sort_by(|left, right| name(left).cmp(&name(right)));
             effects.matters.append(&mut matters);
-            self.book.accounts.get_mut(number).status.moved = false;
+            self.book.accounts.get_mut(number).moved = false;
         }
     }
 }

@@ -209,14 +209,11 @@ impl Builder {
             let levels = if bits & 8 == 0 { Levels::default() } else { levels(reader)? };
             let book = &mut self.shard.book;
             let number = book.accounts.account(seller, marketplace);
-            let status = StatusMark {
-                dirty: bits & 1 != 0,
-                queued: bits & 2 != 0,
-                written: bits & 4 != 0,
-                moved: bits & 16 != 0,
-            };
+            let status =
+                StatusMark { dirty: bits & 1 != 0, queued: bits & 2 != 0, written: bits & 4 != 0 };
             let account = book.accounts.get_mut(number);
             (account.levels, account.status) = (levels, status);
+            account.moved = bits & 16 != 0;
             if status.queued {
                 self.shard.slots.push(number, book.accounts.name(number));
             }

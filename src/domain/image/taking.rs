@@ -239,7 +239,7 @@ impl Taking {
                 account.status.dirty,
                 account.status.queued,
                 account.status.written,
-                account.status.moved,
+                account.moved,
             ],
         });
         // An account lies in several lines of memory.

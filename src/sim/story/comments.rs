@@ -1,7 +1,7 @@
 //! What buyers write: invented feedback in several languages.
 
 /// With one or two stars.
-pub(super) const NEGATIVE: [&str; 63] = [
+pub(super) const NEGATIVE: [&str; 65] = [
     "Arrived two weeks late and the box was crushed.",
     "Wrong item sent. Seller never answered my messages.",
     "Item not as described, the colour is completely different.",
@@ -47,6 +47,8 @@ pub(super) const NEGATIVE: [&str; 63] = [
     "F.U.C.K. you all",
     "f*** you",
     "What a bad, bad scam, pure garbage.",
+    "Crappy hinge, it snapped within a week.",
+    "Never arrived and I still have no refund.",
     "The seller's number is (555) 555-0142 and he never picks up.",
     "Seller's e-mail: lamps@shop.example",
     "The seller lives at 9 Pinecone Court, Lakeville.",
