@@ -153,8 +153,7 @@ fn until(from: EventTime, term_ms: i64) -> i64 {
 /// The first as-of day on which an order bought on `purchase_day` is in a view no more.
 #[must_use]
 pub fn leaves_view(purchase_day: Day, view: View, policy: &Policy) -> Day {
-    let (first, _) = policy.view_days(view, purchase_day);
-    purchase_day.plus(purchase_day.days_since(first).saturating_add(1))
+    policy.leaves_view(view, purchase_day)
 }
 
 /// The first as-of day on which an order bought on `purchase_day` is in no view, so that nothing

@@ -13,8 +13,9 @@
 //!
 //! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
-//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`deadlines`]
-//! stands by itself. [`worklist`] says what to do next, [`drafts`] what to write.
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`noted`]
+//! (what is kept); [`deadlines`] and [`wanted`] (of all defects)
+//! stand by themselves. [`worklist`] says what to do next, [`drafts`] what to write.
 
 mod clauses;
 pub mod deadlines;
@@ -23,6 +24,7 @@ pub mod facts;
 mod forms;
 pub mod lexicon;
 pub mod model;
+pub mod noted;
 mod obscene;
 mod personal;
 pub mod profile;
@@ -38,6 +40,7 @@ pub mod worklist;
 pub use deadlines::{Deadline, Step, Terms, deadlines};
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
+pub use noted::Noted;
 pub use profile::Profile;
 pub use text::MAX_READ_BYTES;
 pub use topic::Topic;

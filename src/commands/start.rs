@@ -22,6 +22,7 @@ use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
 use crate::http::api::care::Care;
 use crate::kafka::{self, PropertyProblem};
+use crate::pipeline::advice::AdviceRules;
 use crate::telemetry::logging::{self, Colours};
 use crate::wire::{input, partition};
 
@@ -130,6 +131,7 @@ pub fn shard_config(config: &Config) -> ShardConfig {
         },
         start: AlertingStart::Earliest,
         statuses: false,
+        matters: config.advice.enabled,
         hash_seed: RandomState::new().hash_one("odrwatch"),
         first: [NextOffset::stated(0); 4],
     }
@@ -141,9 +143,18 @@ pub fn care(config: &Config) -> Care {
     Care {
         templates: Arc::clone(&config.care.templates),
         language: config.care.language,
+        terms: config.advice.terms,
+        judges: config.advice.enabled,
         show_comments: config.care.show_comments,
-        ..Care::default()
     }
+}
+
+/// What advice is made by; none where it is off.
+#[must_use]
+pub fn advice_rules(config: &Config) -> Option<AdviceRules> {
+    let advice = &config.advice;
+    let rules = AdviceRules { quotes: advice.quote_evidence, terms: advice.terms };
+    advice.enabled.then_some(rules)
 }
 
 /// How many days after an as-of day an accepted purchase may lie: as far as an event may be ahead

@@ -4,9 +4,12 @@
 //! commit, one progress record, and the four offsets that belong to it: nothing else is
 //! authoritative, so all or nothing of it is true.
 
+use super::advice;
 use super::ports::{Batch, Header, OutRecord, OutTopic, ShardOffsets};
 use super::slot::{DeadRecord, Slot};
+use crate::advice::Terms;
 use crate::domain::effects::{Alert, Status};
+use crate::domain::event::Topic;
 use crate::domain::ids::ShardNo;
 use crate::domain::time::BoundaryLength;
 use crate::wire::dead_letter::{self, Original};
@@ -25,6 +28,8 @@ pub struct Identity {
     pub owner: Option<String>,
     /// The length of the interval between boundaries.
     pub length: BoundaryLength,
+    /// How long one may act on a defect.
+    pub terms: Terms,
     /// The largest record that the dead-letter topic takes.
     pub max_dead_letter_bytes: usize,
 }
@@ -39,6 +44,9 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     for standing in &slot.effects.statuses {
         batch.records.push(status_record(standing));
     }
+    let advised = slot.effects.matters.iter();
+    batch.records.extend(advised.map(|matter| advice::record(matter, &identity.terms, shard)));
+    add_quotes(batch, slot);
     let dead = std::mem::take(&mut slot.effects.dead);
     for letter in &dead {
         let record = slot.next_dead(letter.topic, letter.offset);
@@ -59,6 +67,15 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     if by_clock {
         batch.max_clock_skew_ms = Some(identity.length.ms());
     }
+}
+
+/// Adds what is to be written of comments. What lies behind the closed position goes on waiting.
+fn add_quotes(batch: &mut Batch, slot: &mut Slot) {
+    for quote in &slot.effects.quotes {
+        batch.records.extend(slot.quotes.record(quote, slot.number));
+    }
+    let closed = slot.shard.positions()[Topic::Feedback.index()].next;
+    slot.quotes.forget_before(closed);
 }
 
 fn alert_record(raised: &Alert, shard: ShardNo) -> OutRecord {

@@ -7,6 +7,7 @@
 //! same core, [`summary`] what it comes to, and [`intake`] and [`decisions`] are what both share.
 //! Absent on purpose: Kafka, HTTP, clocks and threads.
 
+pub mod advice;
 pub mod batch;
 pub mod board;
 pub mod breaker;

@@ -95,11 +95,14 @@ pub enum OutTopic {
     DeadLetters,
     /// Progress records.
     Progress,
+    /// Advice, compacted.
+    Advice,
 }
 
 impl OutTopic {
-    /// All output topics.
-    pub const ALL: [Self; 4] = [Self::Alerts, Self::Status, Self::DeadLetters, Self::Progress];
+    /// All output topics. Headers of progress records hold their places: new ones come last.
+    pub const ALL: [Self; 5] =
+        [Self::Alerts, Self::Status, Self::DeadLetters, Self::Progress, Self::Advice];
 
     /// The role's name.
     #[must_use]
@@ -109,6 +112,7 @@ impl OutTopic {
             Self::Status => "status",
             Self::DeadLetters => "dead_letters",
             Self::Progress => "progress",
+            Self::Advice => "advice",
         }
     }
 }
@@ -126,6 +130,8 @@ pub struct TopicNames {
     pub dead_letters: String,
     /// Progress and decisions.
     pub progress: String,
+    /// Advice, compacted; empty where none is given.
+    pub advice: String,
     /// Snapshots, compacted; empty where they are not kept in a topic.
     pub snapshots: String,
 }
@@ -142,6 +148,12 @@ impl TopicNames {
         Some(self.snapshots.as_str()).filter(|name| !name.is_empty()).into_iter()
     }
 
+    /// The output topics that are written, with their names.
+    pub fn outputs(&self) -> impl Iterator<Item = (OutTopic, &str)> {
+        let all = OutTopic::ALL.into_iter().map(|topic| (topic, self.output(topic)));
+        all.filter(|(_, name)| !name.is_empty())
+    }
+
     /// The name of an output topic.
     #[must_use]
     pub fn output(&self, topic: OutTopic) -> &str {
@@ -150,6 +162,7 @@ impl TopicNames {
             OutTopic::Status => &self.status,
             OutTopic::DeadLetters => &self.dead_letters,
             OutTopic::Progress => &self.progress,
+            OutTopic::Advice => &self.advice,
         }
     }
 }
@@ -162,6 +175,7 @@ impl Default for TopicNames {
             status: "odr-status".to_owned(),
             dead_letters: "odr-dead-letters".to_owned(),
             progress: "odr-progress".to_owned(),
+            advice: "odr-advice".to_owned(),
             snapshots: String::new(),
         }
     }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::advice::AdviceRules;
 use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
@@ -65,6 +66,8 @@ pub struct WorkerConfig {
     pub shard: ShardConfig,
     /// What records are held to.
     pub input: input::Limits,
+    /// What advice is made by; none makes none.
+    pub advice: Option<AdviceRules>,
     /// From when on a shard alerts that starts for the first time.
     pub start: StartRule,
     /// How long a partition must be silent to be idle, in ms.
@@ -134,21 +137,24 @@ impl<B: Broker> Worker<B> {
         health: Arc<HealthBoard>,
     ) -> Self {
         let length = config.shard.length;
-        let pending_soft = config.shard.limits.pending / 2;
+        let shard = ShardConfig { matters: config.advice.is_some(), ..config.shard };
+        let reader = config.advice.map(|rules| rules.reader(&shard.policy));
+        let pending_soft = shard.limits.pending / 2;
         health.set_worker(config.number, WorkerState::Joining);
         Self {
             slots: BTreeMap::new(),
             opener: Opener {
-                shard: config.shard,
+                shard,
                 policy: config.policy.clone(),
                 transaction_timeout_ms: config.transaction_timeout_ms,
             },
-            intake: Intake::new(config.input),
+            intake: Intake::reading(config.input, reader),
             identity: Identity {
                 topics: config.topics,
                 policy: config.policy,
                 owner: config.owner,
                 length,
+                terms: config.advice.unwrap_or_default().terms,
                 max_dead_letter_bytes: broker.max_record_bytes(OutTopic::DeadLetters),
             },
             read_rules: ReadRules {

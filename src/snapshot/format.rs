@@ -1,4 +1,5 @@
-//! What a snapshot looks like, version 1.
+//! What a snapshot looks like, version 2: version 1 knew no notes and no first events of defects, and
+//! is else the same.
 //!
 //! ```text
 //! "odrsnap\n"  version  | header length, header (JSON), its checksum
@@ -10,7 +11,7 @@
 //! and holds the progress record that was committed with it, so that a snapshot explains itself.
 //!
 //! Invariants: one changed, missing or additional byte anywhere is found before any of the content
-//! is used; what was ever written is read for ever (`tests/data/snapshot.v1`). Absent on purpose:
+//! is used; what was ever written is read for ever (`tests/data/snapshot.v1` and `.v2`). Absent on purpose:
 //! protection against somebody who writes checksums anew: whoever can do that can do worse.
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ use crate::wire::progress::{self, Progress, ProgressError};
 const MAGIC: &[u8; 8] = b"odrsnap\n";
 
 /// The version that is written, and the newest that is read.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// The kind of the end, which is none of a block's.
 const END: u8 = 0;
@@ -298,7 +299,7 @@ impl<'a> Reader<'a> {
         reader.bytes(MAGIC.len())?;
         let version = u16::from_le_bytes(reader.array()?);
         match version {
-            1 => {}
+            1 | 2 => {}
             found if found > VERSION => return Err(Refused::NewerVersion { found }),
             found => return Err(damaged(format!("there is no version {found}"))),
         }

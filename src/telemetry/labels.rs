@@ -242,6 +242,67 @@ impl Refusal {
     }
 }
 
+/// The rules by which a feedback may be removed, as the advice has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemovalRule {
+    /// Obscene language.
+    Obscene,
+    /// Personal information of the seller.
+    PersonalData,
+    /// The entire comment is a product review.
+    ProductReview,
+    /// Fulfilled by Amazon.
+    FulfilledByAmazon,
+    /// Shipped on time with Buy Shipping.
+    BuyShipping,
+}
+
+impl RemovalRule {
+    /// All rules, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Obscene,
+        Self::PersonalData,
+        Self::ProductReview,
+        Self::FulfilledByAmazon,
+        Self::BuyShipping,
+    ];
+
+    /// The rule's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Obscene => "obscene",
+            Self::PersonalData => "personal_data",
+            Self::ProductReview => "product_review",
+            Self::FulfilledByAmazon => "fulfilled_by_amazon",
+            Self::BuyShipping => "buy_shipping",
+        }
+    }
+}
+
+/// How a feedback ended that was held to be eligible for removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemovalEnd {
+    /// The marketplace struck it through or removed it.
+    Granted,
+    /// The buyer changed or withdrew it, or its order left every view.
+    Otherwise,
+}
+
+impl RemovalEnd {
+    /// Both ends, in order.
+    pub const ALL: [Self; 2] = [Self::Granted, Self::Otherwise];
+
+    /// The end's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Otherwise => "otherwise",
+        }
+    }
+}
+
 /// The labels that metrics may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
@@ -271,6 +332,10 @@ pub enum Label {
     Failure,
     /// Why a snapshot was not used.
     Refusal,
+    /// A rule by which a feedback may be removed.
+    Rule,
+    /// How a feedback ended that was held to be eligible.
+    End,
     /// This build's version.
     Version,
     /// This build's commit.
@@ -281,7 +346,7 @@ pub enum Label {
 
 impl Label {
     /// All labels, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Topic,
         Self::Partition,
         Self::Shard,
@@ -295,6 +360,8 @@ impl Label {
         Self::Stage,
         Self::Failure,
         Self::Refusal,
+        Self::Rule,
+        Self::End,
         Self::Version,
         Self::Commit,
         Self::Librdkafka,
@@ -317,6 +384,8 @@ impl Label {
             Self::Stage => "stage",
             Self::Failure => "failure",
             Self::Refusal => "refusal",
+            Self::Rule => "rule",
+            Self::End => "end",
             Self::Version => "version",
             Self::Commit => "commit",
             Self::Librdkafka => "librdkafka",
@@ -338,6 +407,8 @@ impl Label {
             Self::Stage => Stage::ALL.map(Stage::as_str).to_vec(),
             Self::Failure => StoreFailure::ALL.map(StoreFailure::as_str).to_vec(),
             Self::Refusal => Refusal::ALL.map(Refusal::as_str).to_vec(),
+            Self::Rule => RemovalRule::ALL.map(RemovalRule::as_str).to_vec(),
+            Self::End => RemovalEnd::ALL.map(RemovalEnd::as_str).to_vec(),
             Self::Partition | Self::Shard | Self::Version | Self::Commit | Self::Librdkafka => {
                 return None;
             }

@@ -137,6 +137,7 @@ fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayC
     ReplayConfig {
         shard,
         input: start::input_limits(config, partitions),
+        advice: start::advice_rules(config),
         until_ms: args.until.map(RecordTime::ms),
         needs_recorded_start: alerts_from == AlertsFrom::Live,
     }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::defects::state_of;
 use crate::advice::drafts::{self, Kind, Subject, Templates, Values};
 use crate::advice::worklist::{Action, Case, Item, Judged, Plan, Standing, plan};
-use crate::advice::{Decision, Language, Rule, Terms, wanted};
+use crate::advice::{Decision, Facts, Language, Noted, Rule, Terms, Verdicts, wanted};
 use crate::domain::event::DefectFact;
 use crate::domain::look::{AccountLook, DefectLook};
 use crate::domain::policy::{Counting, Policy, View};
 use crate::domain::rate::Rate;
 use crate::domain::time::Day;
+use crate::wire::states::state_of;
 use crate::wire::time::{day, instant};
 
 /// A word of a closed set: known here, or read from an answer.
@@ -238,8 +238,12 @@ impl Worked {
     #[must_use]
     pub fn of_account(look: &AccountLook, policy: &Policy, care: &Care) -> Self {
         let counted = look.defects.iter().filter(|defect| defect.counting != Counting::No);
-        let cases: Vec<Case> =
-            counted.enumerate().map(|(tag, defect)| case_of(defect, tag)).collect();
+        let (mut cases, mut rules) = (Vec::new(), Vec::new());
+        for (tag, defect) in counted.enumerate() {
+            let verdicts = verdicts_of(defect);
+            rules.push(verdicts.as_ref().map_or_else(Vec::new, rules_of));
+            cases.push(case_of(defect, verdicts.as_ref(), tag));
+        }
         let row = &look.row;
         let standing = Standing {
             seller_id: &row.seller_id,
@@ -248,7 +252,6 @@ impl Worked {
             as_of: look.as_of,
             now_ms: look.boundary_ms,
         };
-        let rules = vec![Vec::new(); cases.len()];
         Self::new(&standing, cases, rules, (policy, care))
     }
 
@@ -305,17 +308,47 @@ impl Worked {
     }
 }
 
-fn case_of(look: &DefectLook, tag: usize) -> Case {
+/// The verdicts on a feedback's comment, as its note and its order have them.
+fn verdicts_of(look: &DefectLook) -> Option<Verdicts> {
+    let noted = Noted::of_bytes(look.note.as_ref()?.as_bytes())?;
+    Some(noted.decide(Facts {
+        channel: Some(look.channel),
+        buy_shipping: look.buy_shipping,
+        shipped_on_time: look.shipped_on_time,
+    }))
+}
+
+fn rules_of(verdicts: &Verdicts) -> Vec<RuleOf> {
+    let found = |kind: &'static str| FoundOf { kind: kind.into(), text: None };
+    let rule_of = |rule: Rule| {
+        let verdict = verdicts.of(rule);
+        let evidence = verdict.evidence.iter().map(|one| found(one.finding.as_str()));
+        let blockers = verdict.blockers.iter().map(|one| found(one.kind.as_str()));
+        RuleOf {
+            rule: rule.as_str().into(),
+            verdict: verdict.decision.as_str().into(),
+            evidence: evidence.collect(),
+            blockers: blockers.collect(),
+        }
+    };
+    Rule::ALL.map(rule_of).into()
+}
+
+fn case_of(look: &DefectLook, verdicts: Option<&Verdicts>, tag: usize) -> Case {
     Case {
         order_id: look.order_id.clone(),
         reference: look.reference.clone(),
         purchase_day: look.purchase_day,
         channel: look.channel,
         fact: look.fact,
-        opened: look.event_time,
+        opened: look.opened,
         stated: look.event_time,
         counting: look.counting,
-        judged: None,
+        judged: verdicts.map(|verdicts| Judged {
+            decisions: Rule::ALL.map(|rule| verdicts.of(rule).decision),
+            reason: verdicts.reason,
+            language: verdicts.language,
+        }),
         tag,
     }
 }
