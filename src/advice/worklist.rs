@@ -199,7 +199,8 @@ pub struct Item {
     pub deadlines: Vec<Deadline>,
     /// What it saves.
     pub saving: Saving,
-    /// Whether it comes before all else: a removal while the account is above its target.
+    /// Whether it comes before all else: a removal that saves something while the account is above
+    /// its target.
     pub is_first: bool,
     /// When it stops being of use: the deadline, or the end of the last day that matters.
     due_ms: i64,
@@ -290,7 +291,9 @@ pub fn plan(standing: &Standing<'_>, cases: Vec<Case>, policy: &Policy, terms: &
         Some(Item {
             seller_id: standing.seller_id.into(),
             marketplace_id: standing.marketplace_id.into(),
-            is_first: is_above_target && action == Action::RequestRemoval,
+            is_first: is_above_target
+                && action == Action::RequestRemoval
+                && saving.per_action().is_some(),
             due_ms: until_ms.unwrap_or(i64::MAX).min(moot_ms),
             case,
             action,

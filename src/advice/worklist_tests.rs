@@ -150,8 +150,8 @@ fn an_order_out_of_the_live_view_saves_only_officially_and_comes_last() {
     let old = feedback("old", 60, Eligible);
     let plan = of(&standing((2, 100), (0, 0)), vec![old, feedback("new", 59, Uncertain)]);
     // Bought 65 days ago: out of the live view, within the official one.
-    let item = &plan.items[0];
-    assert_eq!((&*item.case.order_id, item.is_first), ("old", true));
+    let item = &plan.items[1];
+    assert_eq!((&*item.case.order_id, item.is_first), ("old", false));
     assert_eq!((item.saving.now.defective, item.saving.after.defective), (2, 2));
     assert_eq!(item.saving.official.1.defective, 1);
     assert_eq!(item.saving.per_action(), None);

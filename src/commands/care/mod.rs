@@ -6,6 +6,7 @@
 
 pub mod args;
 mod client;
+mod files;
 mod print;
 
 use std::path::Path;
@@ -17,7 +18,7 @@ use super::exit::ExitCode;
 use super::failure::{Failure, FileError};
 use super::{output, start};
 use crate::advice::Language;
-use crate::config::Secret;
+use crate::config::{Config, Secret};
 use crate::http::api::care::WorkOf;
 use args::CareArgs;
 use client::{Client, encoded};
@@ -54,6 +55,22 @@ struct Accounts {
 pub fn run(args: &CareArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_quiet_logs(global, &config.log)?;
+    let (work, accounts) = match &args.from {
+        Some(directory) => {
+            let care = start::care(&config);
+            files::worklist(directory, args, (&config.policy, &care))?
+        }
+        None => asked(args, &client(args, &config)?)?,
+    };
+    let text = match args.format {
+        OutputFormat::Table => print::table(&work, accounts, args.drafts),
+        OutputFormat::Json => print::json(&work),
+    };
+    output::print(text.as_bytes())
+}
+
+/// The way to the service that is named, or to the one that this configuration is of.
+fn client(args: &CareArgs, config: &Config) -> Result<Client, Failure> {
     let token = match &args.token_file {
         Some(path) => Some(token(path)?),
         None => config.http.token.as_ref().map(Secret::expose).map(str::to_owned),
@@ -63,13 +80,7 @@ pub fn run(args: &CareArgs, global: &GlobalArgs) -> Result<(), Failure> {
         listen.set_ip([127, 0, 0, 1].into());
     }
     let url = args.url.clone().unwrap_or_else(|| format!("http://{listen}"));
-    let client = Client::new(&url, token)?;
-    let (work, accounts) = asked(args, &client)?;
-    let text = match args.format {
-        OutputFormat::Table => print::table(&work, accounts, args.drafts),
-        OutputFormat::Json => print::json(&work),
-    };
-    output::print(text.as_bytes())
+    Client::new(&url, token)
 }
 
 fn token(path: &Path) -> Result<String, Failure> {

@@ -52,13 +52,21 @@ fn row(number: usize, item: &WorkItem) -> [String; 8] {
         escaped(&item.order_id),
         escaped(&show::account(&item.seller_id, &item.marketplace_id)),
         why(item),
-        item.until.as_deref().map_or_else(
-            || format!("moot {}", item.moot_on),
-            |until| until.get(..16).unwrap_or(until).replace('T', " "),
-        ),
+        until(item),
         now,
         then,
     ]
+}
+
+/// Until when it is of use: its deadline, or the day on which it no longer matters.
+fn until(item: &WorkItem) -> String {
+    let moot = || format!("moot {}", item.moot_on);
+    let Some(until) = item.until.as_deref() else { return moot() };
+    let (day, minute) = (until.get(..10), until.get(..16));
+    match day {
+        Some(day) if *day >= *item.moot_on => moot(),
+        _ => minute.unwrap_or(until).replace('T', " "),
+    }
 }
 
 fn action(action: &str) -> &str {
@@ -128,10 +136,11 @@ fn notes(work: &WorkOf, accounts: Accounts) -> String {
         ));
     }
     if work.left_alone > 0 {
-        let ones = if work.left_alone == 1 { "1 more defect counts" } else { "" };
-        let several = format!("{} more defects count", work.left_alone);
-        let which = if ones.is_empty() { &several } else { ones };
-        say(format!("{which}, and nothing can be done about it, or no longer."));
+        let (which, them) = match work.left_alone {
+            1 => ("1 more defect counts".to_owned(), "it"),
+            several => (format!("{several} more defects count"), "them"),
+        };
+        say(format!("{which}, and nothing can be done about {them}, or no longer."));
     }
     let hiding = work.shares.iter().filter(|share| share.hides_target);
     let flattering = work.shares.iter().filter(|share| !share.hides_target);

@@ -135,8 +135,9 @@ function sellerOf(item) {
 /** The items of a worklist, or what stands in their place. */
 export function workItems(answer, withSeller) {
   const { items, left_alone: left } = answer;
+  const them = left === 1 ? "it" : "them";
   const leftOver = left ? `${counted(left, "more defect")} ${left === 1 ? "counts" : "count"}, and `
-    + "nothing can be done about it, or no longer." : "";
+    + `nothing can be done about ${them}, or no longer.` : "";
   if (!items.length) {
     return empty("Nothing to do", left ? leftOver.replace("more ", "")
       : "No defect counts that calls for an action. That is as it should be.");
@@ -166,12 +167,19 @@ function workItem(item, withSeller) {
     h("span", { class: "id num" }, item.order_id), withSeller && [", ", sellerOf(item)],
     item.rating && `, ${counted(item.rating, "star")}`,
     item.comment && `, reason: ${REASONS[item.comment.reason] ?? item.comment.reason}`,
-    `. ${WHY[item.action] ?? ""}`),
+    `. ${why(item)}`),
   h("p", { class: "small num" }, gain(item)),
   rules(item, key), documents(item),
   item.drafts.length ? h("details", { "data-item": `${key}|drafts` },
     h("summary", { "data-key": `${key}|drafts` }, drafted(item.drafts)),
     item.drafts.map((one) => draft(one, key))) : null);
+}
+
+function why(item) {
+  if (item.action === "repair_order" && !item.comment) {
+    return "Its buyer can still change it once the order is right.";
+  }
+  return WHY[item.action] ?? "";
 }
 
 function tag(item) {
@@ -181,14 +189,16 @@ function tag(item) {
 }
 
 function deadline(item) {
-  if (!item.until) {
-    return h("span", { class: "due muted small" }, `matters until ${day(item.moot_on)}`);
+  const moot = Date.parse(`${item.moot_on}T00:00:00Z`);
+  const until = item.until ? Date.parse(item.until) : Infinity;
+  if (moot <= until) {
+    return h("span", { class: "due muted small num" }, `of use before ${day(item.moot_on)}, `
+      + `${duration(Math.max(moot - Date.now(), 0))} left`);
   }
-  const left = Date.parse(item.until) - Date.now();
-  const isSoon = left < SOON_MS;
-  const words = left > 0 ? `${duration(left)} left` : "just over";
-  return h("span", { class: `due small num ${isSoon ? "soon" : "muted"}`, title: instant(item.until) },
-    `until ${day(item.until.slice(0, 10))}, ${words}`);
+  const left = until - Date.now();
+  return h("span", { class: `due small num ${left < SOON_MS ? "soon" : "muted"}`,
+    title: instant(item.until) },
+  `until ${day(item.until.slice(0, 10))}, ${left > 0 ? `${duration(left)} left` : "just over"}`);
 }
 
 function gain(item) {
