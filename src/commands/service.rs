@@ -170,7 +170,7 @@ pub fn serve<B: Broker>(
         .and_then(|()| runtime.block_on(async { TcpListener::from_std(listener) }))
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
-    let model = ReadModel::new();
+    let model = ReadModel::keeping(service.care.show_comments);
     let readers = Readers {
         model: Arc::clone(&model),
         policy: service.worker.shard.policy.clone(),

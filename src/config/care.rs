@@ -107,13 +107,13 @@ impl Found {
                 }
                 continue;
             }
-            match Language::ALL.into_iter().find(|language| language.as_str() == name) {
-                Some(language) => found.language(&path, language),
-                None => {
-                    let problem = "is a directory of no language".to_owned();
-                    let hint = closest(&name, Language::ALL.map(Language::as_str));
-                    found.wrong(&path, problem, languages(), hint);
-                }
+            let known = Language::ALL.into_iter().find(|language| language.as_str() == name);
+            if let Some(language) = known {
+                found.language(&path, language);
+            } else {
+                let problem = "is a directory of no language".to_owned();
+                let hint = closest(&name, Language::ALL.map(Language::as_str));
+                found.wrong(&path, problem, languages(), hint);
             }
         }
         Ok(found)

@@ -23,7 +23,8 @@ use crate::domain::event::{
 use crate::domain::policy::{Counting, Policy, View};
 use crate::domain::rate::Rate;
 use crate::domain::time::{Day, EventTime, Zone};
-use crate::http::api::care::{Care, RuleOf, WorkOf, Worked, work_item};
+use crate::http::api::care::{Care, QuotesOf, RuleOf, WorkOf};
+use crate::http::api::work::{Worked, work_item};
 use crate::wire::states::state_of;
 use crate::wire::time::parse_instant;
 
@@ -62,21 +63,6 @@ struct Advice {
     language: Option<String>,
     reason: Option<String>,
     rules: Option<Vec<RuleOf>>,
-}
-
-/// The part of a record of quotes that is read.
-#[derive(Deserialize)]
-struct Quotes {
-    seller_id: String,
-    order_id: String,
-    rules: Vec<QuotedRule>,
-}
-
-#[derive(Deserialize)]
-struct QuotedRule {
-    rule: String,
-    evidence: Vec<crate::http::api::care::FoundOf>,
-    blockers: Vec<crate::http::api::care::FoundOf>,
 }
 
 #[derive(Deserialize)]
@@ -133,7 +119,8 @@ pub(super) fn worklist(
                 case_of(&record, tag).ok_or_else(|| wrong(line, "is no advice of a replay"))?;
             cases.push(case);
             let quoted = quotes.get(&(record.seller_id, record.order_id));
-            rules.push(with_words(record.rules.unwrap_or_default(), quoted));
+            let read = record.rules.unwrap_or_default();
+            rules.push(quoted.map_or(read.clone(), |quoted| quoted.words_for(read)));
         }
         let (seller_id, marketplace_id) = (name.0.as_str(), name.1.as_str());
         let standing = Standing { seller_id, marketplace_id, rates: account, as_of, now_ms };
@@ -181,7 +168,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, usize)>, Failure> {
 #[expect(clippy::type_complexity, reason = "two lists that are used at once")]
 fn records(
     path: &Path,
-) -> Result<(Vec<(Advice, usize)>, BTreeMap<(String, String), Quotes>), Failure> {
+) -> Result<(Vec<(Advice, usize)>, BTreeMap<(String, String), QuotesOf>), Failure> {
     let mut last: BTreeMap<String, (Option<Value>, usize)> = BTreeMap::new();
     for (line, number) in read::<AdviceLine>(path)? {
         last.insert(line.key, (line.value, number));
@@ -191,7 +178,7 @@ fn records(
         let Some(value) = value else { continue };
         let wrong = |error: serde_json::Error| told(path, number, error.to_string());
         if value["record"] == "quotes" {
-            let of: Quotes = serde_json::from_value(value).map_err(wrong)?;
+            let of: QuotesOf = serde_json::from_value(value).map_err(wrong)?;
             quotes.insert((of.seller_id.clone(), of.order_id.clone()), of);
         } else {
             advice.push((serde_json::from_value(value).map_err(wrong)?, number));
@@ -294,21 +281,4 @@ fn fact_of(record: &Advice) -> Option<DefectFact> {
         _ => &[],
     };
     known.iter().copied().find(|fact| state_of(*fact) == record.state)
-}
-
-/// The rules with the words that were quoted for them, where there are some.
-fn with_words(mut rules: Vec<RuleOf>, quoted: Option<&Quotes>) -> Vec<RuleOf> {
-    for rule in &mut rules {
-        let of = quoted.and_then(|quoted| quoted.rules.iter().find(|of| of.rule == rule.rule));
-        let Some(of) = of else { continue };
-        if !of.evidence.is_empty() {
-            rule.evidence.clone_from(&of.evidence);
-        }
-        if !of.blockers.is_empty() {
-            // What is a fact of the order or of the whole comment has no words.
-            rule.blockers.retain(|found| of.blockers.iter().all(|other| other.kind != found.kind));
-            rule.blockers.extend(of.blockers.iter().cloned());
-        }
-    }
-    rules
 }

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::answers::{Pair, Rates, Room, basis_points, kinds};
 use super::asked::Named;
-use super::care::{WorkOf, Worked};
+use super::care::WorkOf;
 use super::defects::Defect;
+use super::work::Worked;
 use super::{Answer, Meta, Readers, Refusal, readers};
 use crate::domain::effects::Counts;
 use crate::domain::look::{AccountLook, DayCounts, LevelLook};
@@ -182,11 +183,7 @@ impl Account {
             defects: look.defects.iter().map(Defect::new).collect(),
             defects_total: look.defects_total,
             alerts: sent.iter().filter_map(|alert| raw(alert)).collect(),
-            worklist: Worked::of_account(look, &readers.policy, &readers.care).written(
-                SHOWN_WORK,
-                None,
-                &readers.care,
-            ),
+            worklist: Worked::of_account(look, readers).written(SHOWN_WORK, None, &readers.care),
         }
     }
 }

@@ -16,6 +16,7 @@ mod market;
 mod report;
 mod sellers;
 mod session;
+pub mod work;
 mod worklist;
 
 use std::sync::{Arc, LazyLock};

@@ -17,8 +17,9 @@ use tokio::sync::Mutex;
 
 use super::account::look;
 use super::asked::{Asked, Named, known, limit};
-use super::care::{RuleOf, ShareOf, WorkItem, WorkOf, Worked, work_item};
+use super::care::{RuleOf, ShareOf, WorkItem, WorkOf};
 use super::sellers::marketplace;
+use super::work::{Worked, work_item};
 use super::{Answer, Meta, Readers, Refusal, now_ms, readers};
 use crate::advice::Language;
 use crate::advice::worklist::{Item, Place};
@@ -171,7 +172,6 @@ async fn gathered(readers: &Readers, which: Which) -> Arc<Gathered> {
 
 async fn gather(readers: &Readers, which: &Which) -> Gathered {
     let rows = accounts(readers, which);
-    let (policy, care) = (&readers.policy, &readers.care);
     let named = rows.iter().take(MOST_ACCOUNTS).map(|row| Named {
         seller_id: row.row.seller_id.to_string(),
         marketplace_id: row.row.marketplace_id.to_string(),
@@ -186,7 +186,7 @@ async fn gather(readers: &Readers, which: &Which) -> Gathered {
         accounts: Accounts { looked_at: 0, with_defects: rows.len() },
     };
     for look in looks.into_iter().flatten() {
-        let worked = Worked::of_account(&look, policy, care);
+        let worked = Worked::of_account(&look, readers);
         gathered.accounts.looked_at += 1;
         gathered.left_alone += worked.left_alone();
         gathered.shares.extend(worked.share());

@@ -16,6 +16,7 @@
 mod listing;
 mod model;
 mod publisher;
+mod quotes;
 mod standing;
 
 pub use listing::{Filter, Listing, Page, Sort};
