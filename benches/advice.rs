@@ -1,8 +1,8 @@
 //! How long the verdicts on one negative feedback take, and what they cost on the way into the
 //! state.
 //!
-//! What was asked: at most 50 microseconds for a comment of 200 characters, and nothing for a record
-//! that is no negative feedback.
+//! What was asked: at most 50 microseconds for a comment of 200 characters, and nothing for a
+//! record that is no negative feedback.
 
 #![expect(clippy::unwrap_used, reason = "a failed step ends the run")]
 
@@ -78,8 +78,8 @@ fn feedback(number: u64, rating: u8, comment: &str) -> Vec<u8> {
     let comment = serde_json::to_string(comment).unwrap();
     let order = format!("302-{number:07}-0000001");
     format!(
-        "{{\"event_time\":\"2026-01-02T00:00:00Z\",\"seller_id\":\"A2SELLER\",\"order_id\":\"{order}\",\
-         \"rating\":{rating},\"status\":\"posted\",\"comment\":{comment}}}"
+        "{{\"event_time\":\"2026-01-02T00:00:00Z\",\"seller_id\":\"A2SELLER\",\
+         \"order_id\":\"{order}\",\"rating\":{rating},\"status\":\"posted\",\"comment\":{comment}}}"
     )
     .into_bytes()
 }

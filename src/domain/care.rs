@@ -111,6 +111,15 @@ pub struct Quote {
     pub offset: Option<Offset>,
 }
 
+/// What is told of counted defects: one record each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// A matter.
+    Matter(&'a Matter),
+    /// A quote.
+    Quote(&'a Quote),
+}
+
 /// The end of a negative feedback whose comment was read, for judging how good the advice was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {

@@ -9,8 +9,8 @@
 //! [`rate`] (exact arithmetic), `orders` and `defects` (merged facts), [`window`] (daily
 //! buckets and running totals), [`boundary`] (which records belong together), `alerts` (levels,
 //! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
-//! (who is close to an alert), [`care`] (what can be done about defects), [`image`] (a shard's state, out and in), [`look`] (what readers
-//! see).
+//! (who is close to an alert), [`care`] (what can be done about defects), [`image`] (a shard's
+//! state, out and in), [`look`] (what readers see).
 
 pub(crate) mod accounts;
 mod ahead;

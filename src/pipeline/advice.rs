@@ -16,7 +16,7 @@ use super::ports::{OutRecord, OutTopic};
 use crate::advice::{
     BlockerKind, Decision, Facts, Finding, Noted, Rule, Span, Terms, Verdicts, deadlines, wanted,
 };
-use crate::domain::care::{Ending, Matter, OpenMatter, Quote};
+use crate::domain::care::{Ending, Matter, OpenMatter, Told};
 use crate::domain::event::{DefectEvent, DefectFact, Event, FeedbackStatus};
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::note::{MAX_NOTE_BYTES, Note};
@@ -144,8 +144,7 @@ fn comment_read(noted: &Noted, verdicts: &Verdicts) -> CommentRead<'static> {
 }
 
 /// The record of a matter; a tombstone where it is closed.
-#[must_use]
-pub fn record(matter: &Matter, terms: &Terms, shard: ShardNo) -> OutRecord {
+fn record(matter: &Matter, terms: &Terms, shard: ShardNo) -> OutRecord {
     let subject = subject(matter);
     let value = matter.open.as_ref().map(|open| {
         let mut value = Vec::with_capacity(1024);
@@ -217,9 +216,18 @@ impl WaitingQuotes {
         self.bytes
     }
 
-    /// The record that a quote asks for: none where its words are not at hand, because they were
-    /// not wanted when its record was read.
-    pub fn record(&mut self, quote: &Quote, shard: ShardNo) -> Option<OutRecord> {
+    /// The record of what is told: none where the words of a quote are not at hand, because they
+    /// were not wanted when its record was read.
+    pub fn record_of(
+        &mut self,
+        told: Told<'_>,
+        terms: &Terms,
+        shard: ShardNo,
+    ) -> Option<OutRecord> {
+        let quote = match told {
+            Told::Matter(matter) => return Some(record(matter, terms, shard)),
+            Told::Quote(quote) => quote,
+        };
         let value = match quote.offset {
             None => None,
             Some(offset) => Some(self.take(offset)?),

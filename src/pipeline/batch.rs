@@ -4,7 +4,6 @@
 //! commit, one progress record, and the four offsets that belong to it: nothing else is
 //! authoritative, so all or nothing of it is true.
 
-use super::advice;
 use super::ports::{Batch, Header, OutRecord, OutTopic, ShardOffsets};
 use super::slot::{DeadRecord, Slot};
 use crate::advice::Terms;
@@ -44,9 +43,7 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     for standing in &slot.effects.statuses {
         batch.records.push(status_record(standing));
     }
-    let advised = slot.effects.matters.iter();
-    batch.records.extend(advised.map(|matter| advice::record(matter, &identity.terms, shard)));
-    add_quotes(batch, slot);
+    add_advice(batch, slot, &identity.terms);
     let dead = std::mem::take(&mut slot.effects.dead);
     for letter in &dead {
         let record = slot.next_dead(letter.topic, letter.offset);
@@ -69,10 +66,10 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     }
 }
 
-/// Adds what is to be written of comments. What lies behind the closed position goes on waiting.
-fn add_quotes(batch: &mut Batch, slot: &mut Slot) {
-    for quote in &slot.effects.quotes {
-        batch.records.extend(slot.quotes.record(quote, slot.number));
+/// Adds advice and quotes. Quotes of what lies behind the closed position go on waiting.
+fn add_advice(batch: &mut Batch, slot: &mut Slot, terms: &Terms) {
+    for told in slot.effects.told() {
+        batch.records.extend(slot.quotes.record_of(told, terms, slot.number));
     }
     let closed = slot.shard.positions()[Topic::Feedback.index()].next;
     slot.quotes.forget_before(closed);

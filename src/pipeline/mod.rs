@@ -26,5 +26,6 @@ pub mod slot;
 pub mod snapshots;
 pub mod stop;
 pub mod summary;
+mod topic_names;
 mod trail;
 pub mod worker;

@@ -14,7 +14,7 @@ use crate::domain::time::{Boundary, RecordTime};
 use crate::wire::decision::DecisionLine;
 use crate::wire::{advice as wire_advice, alert, dead_letter, input, outcomes, totals};
 
-use super::advice::{self, AdviceRules, WaitingQuotes};
+use super::advice::{AdviceRules, WaitingQuotes};
 use super::decisions::Recorded;
 use super::intake::{Intake, Taken};
 use super::ports::OutRecord;
@@ -377,11 +377,8 @@ impl ReplayShard {
     /// One line for each advice record: its key and its value, which is null for a tombstone.
     fn collect_advice(&mut self, terms: &Terms) {
         let shard = self.shard.number();
-        for matter in &self.effects.matters {
-            write_advice(&advice::record(matter, terms, shard), &mut self.advice);
-        }
-        for quote in &self.effects.quotes {
-            if let Some(record) = self.quotes.record(quote, shard) {
+        for told in self.effects.told() {
+            if let Some(record) = self.quotes.record_of(told, terms, shard) {
                 write_advice(&record, &mut self.advice);
             }
         }

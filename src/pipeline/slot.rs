@@ -35,7 +35,8 @@ const READ_BATCH: usize = 100;
 /// them all.
 const FRESH_DECISIONS: usize = 4096;
 
-/// Bytes of waiting dead letters and quotes above which only the partition that holds the shard back is read.
+/// Bytes of waiting dead letters and quotes above which only the partition that holds the shard
+/// back is read.
 const DEAD_BYTES_HELD: usize = 64 << 20;
 
 /// Two readings of the clock, taken at the top of a turn.

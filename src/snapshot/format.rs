@@ -1,5 +1,5 @@
-//! What a snapshot looks like, version 2: version 1 knew no notes and no first events of defects, and
-//! is else the same.
+//! What a snapshot looks like, version 2. Version 1 knew no notes and no first events of defects,
+//! and is the same in all else.
 //!
 //! ```text
 //! "odrsnap\n"  version  | header length, header (JSON), its checksum
@@ -11,8 +11,8 @@
 //! and holds the progress record that was committed with it, so that a snapshot explains itself.
 //!
 //! Invariants: one changed, missing or additional byte anywhere is found before any of the content
-//! is used; what was ever written is read for ever (`tests/data/snapshot.v1` and `.v2`). Absent on purpose:
-//! protection against somebody who writes checksums anew: whoever can do that can do worse.
+//! is used; what was ever written is read for ever (`tests/data/snapshot.v1`, `.v2`). Absent on
+//! purpose: protection against somebody who writes checksums anew: whoever can do that can do worse.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

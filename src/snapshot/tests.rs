@@ -87,8 +87,9 @@ fn advised_shard() -> Shard {
     let mut intake = Intake::reading(input::Limits::with_partitions(1), Some(reader));
     for (offset, hour) in (0..).zip([8, 9]) {
         let value = format!(
-            r#"{{"seller_id":"A2SELLER","order_id":"odd order","event_time":"2026-03-05T{hour:02}:00:00Z",
-            "rating":1,"status":"updated","comment":"Seller's e-mail: lamps@shop.example"}}"#
+            r#"{{"seller_id":"A2SELLER","order_id":"odd order",
+            "event_time":"2026-03-05T{hour:02}:00:00Z","rating":1,"status":"updated",
+            "comment":"Seller's e-mail: lamps@shop.example"}}"#
         );
         let time = Some(RecordTime::from_ms(1_772_704_800_000 + offset));
         let offset = Offset::new(offset);

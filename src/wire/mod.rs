@@ -9,7 +9,8 @@
 //! | [`partition`] | which partition a seller belongs to |
 //! | [`replay`] | lines of `kcat -J` and `rpk topic consume -f json` -> records |
 //! | [`decision`] | recorded decisions, in progress records and in files |
-//! | [`alert`], [`advice`], [`status`], [`dead_letter`], [`progress`] | records of the output topics |
+//! | [`alert`], [`status`], [`dead_letter`], [`progress`] | records of the output topics |
+//! | [`advice`] | records of the advice topic |
 //! | [`states`] | what defects are and how they stand, in words |
 //! | [`report`] | one account as Amazon's account-health report has it |
 //! | [`totals`], [`outcomes`] | the files that a bounded replay writes |

@@ -106,7 +106,7 @@ impl Files {
         );
         let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
         for line in read("advice.jsonl").lines() {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let line: Value = serde_json::from_str(line).unwrap();
             assert!(line["key"].is_string() && line.get("value").is_some(), "{line}");
         }
         Self {

@@ -58,7 +58,7 @@ impl Shard {
             if let Some(ending) = stood.ending(false) {
                 effects.endings.push(ending);
                 let (seller_id, order_id) = (seller_id.into(), order_id.clone());
-                effects.quotes.push(Quote { seller_id, order_id, offset: None });
+                effects.quote(Quote { seller_id, order_id, offset: None });
             }
         }
     }
@@ -112,7 +112,7 @@ impl Shard {
                 (None, None) => None,
             };
             if let Some(offset) = quote {
-                effects.quotes.push(Quote { seller_id: seller_id.into(), order_id, offset });
+                effects.quote(Quote { seller_id: seller_id.into(), order_id, offset });
             }
             if let (Some(had), None) = (had, has) {
                 effects.endings.extend(had.ending(self.was_granted(seller, key)));

@@ -1,7 +1,7 @@
 //! What buyers write: invented feedback in several languages.
 
 /// With one or two stars.
-pub(super) const NEGATIVE: [&str; 65] = [
+pub(super) const NEGATIVE: [&str; 67] = [
     "Arrived two weeks late and the box was crushed.",
     "Wrong item sent. Seller never answered my messages.",
     "Item not as described, the colour is completely different.",
@@ -49,6 +49,8 @@ pub(super) const NEGATIVE: [&str; 65] = [
     "What a bad, bad scam, pure garbage.",
     "Crappy hinge, it snapped within a week.",
     "Never arrived and I still have no refund.",
+    "Lost in the mail. Please refund me.",
+    "Fine product, but I found it for half the price at the supermarket.",
     "The seller's number is (555) 555-0142 and he never picks up.",
     "Seller's e-mail: lamps@shop.example",
     "The seller lives at 9 Pinecone Court, Lakeville.",
