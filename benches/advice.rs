@@ -108,8 +108,9 @@ const RECORDS: usize = 500;
 
 fn take_in(records: &[Vec<u8>], is_advised: bool) -> Effects {
     let config = ShardConfig { matters: is_advised, ..shard::config(false) };
-    let reader = is_advised.then(|| AdviceRules::default().reader(&config.policy));
-    let mut intake = Intake::reading(InputLimits::with_partitions(1), reader);
+    let rules = is_advised.then(AdviceRules::default);
+    let limits = InputLimits::with_partitions(1);
+    let mut intake = Intake::reading(limits, rules, &config.policy);
     let mut shard = Shard::new(config);
     for (offset, value) in (0..).zip(records) {
         let time = Some(RecordTime::from_ms(1_767_312_000_000 + offset));

@@ -5,11 +5,12 @@
 
 use crate::domain::event::Topic;
 use crate::domain::ids::Offset;
+use crate::domain::policy::Policy;
 use crate::domain::shard::{LimitReached, Shard};
 use crate::domain::time::RecordTime;
 use crate::wire::input::{DeadLetterCause, Decoder, Limits};
 
-use super::advice::Reader;
+use super::advice::{AdviceRules, Reader};
 
 /// What became of a record when it was taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +38,11 @@ impl Intake {
         Self { decoder: Decoder::new(), limits, reader: None }
     }
 
-    /// The same, which also reads the comments of negative feedback, if there is who does it.
+    /// The same, which also reads the comments of negative feedback, if advice is given.
     #[must_use]
-    pub const fn reading(limits: Limits, reader: Option<Reader>) -> Self {
-        Self { decoder: Decoder::new(), limits, reader }
+    pub fn reading(limits: Limits, advice: Option<AdviceRules>, policy: &Policy) -> Self {
+        let reader = advice.map(|rules| rules.reader(policy));
+        Self { reader, ..Self::new(limits) }
     }
 
     /// What records are held to.

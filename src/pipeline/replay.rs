@@ -163,8 +163,7 @@ impl Replay {
     pub fn new(config: ReplayConfig, decisions: Vec<DecisionLine>) -> Self {
         let length = config.shard.length;
         let until = config.until_ms.map(|ms| Boundary::from_number(ms.div_euclid(length.ms())));
-        let reader = config.advice.map(|rules| rules.reader(&config.shard.policy));
-        let intake = Intake::reading(config.input, reader);
+        let intake = Intake::reading(config.input, config.advice, &config.shard.policy);
         Self { config, intake, decisions, shards: BTreeMap::new(), until, last: None }
     }
 

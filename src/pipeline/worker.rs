@@ -138,17 +138,15 @@ impl<B: Broker> Worker<B> {
     ) -> Self {
         let length = config.shard.length;
         let shard = ShardConfig { matters: config.advice.is_some(), ..config.shard };
-        let reader = config.advice.map(|rules| rules.reader(&shard.policy));
-        let pending_soft = shard.limits.pending / 2;
         health.set_worker(config.number, WorkerState::Joining);
         Self {
             slots: BTreeMap::new(),
+            intake: Intake::reading(config.input, config.advice, &shard.policy),
             opener: Opener {
                 shard,
                 policy: config.policy.clone(),
                 transaction_timeout_ms: config.transaction_timeout_ms,
             },
-            intake: Intake::reading(config.input, reader),
             identity: Identity {
                 topics: config.topics,
                 policy: config.policy,
@@ -160,7 +158,7 @@ impl<B: Broker> Worker<B> {
             read_rules: ReadRules {
                 max_clock_ahead_ms: config.max_clock_ahead_ms,
                 breaker_percent: config.breaker_percent,
-                pending_soft,
+                pending_soft: config.shard.limits.pending / 2,
             },
             idle_rules: IdleRules { idle_after_ms: config.idle_after_ms, length },
             start: config.start,

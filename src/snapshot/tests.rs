@@ -83,8 +83,8 @@ fn shard() -> Shard {
 /// The same with what version 2 added: a feedback with a note, whose first event was another one.
 fn advised_shard() -> Shard {
     let mut shard = shard();
-    let reader = AdviceRules::default().reader(&Policy::default());
-    let mut intake = Intake::reading(input::Limits::with_partitions(1), Some(reader));
+    let (limits, rules) = (input::Limits::with_partitions(1), AdviceRules::default());
+    let mut intake = Intake::reading(limits, Some(rules), &Policy::default());
     for (offset, hour) in (0..).zip([8, 9]) {
         let value = format!(
             r#"{{"seller_id":"A2SELLER","order_id":"odd order",
