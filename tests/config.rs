@@ -6,6 +6,8 @@
 
 #[path = "config/care.rs"]
 mod care;
+#[path = "config/reference.rs"]
+mod reference;
 #[path = "config/shown.rs"]
 mod shown;
 

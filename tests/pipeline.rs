@@ -5,7 +5,11 @@
 
 #[path = "fleet/advice.rs"]
 mod advice;
+#[path = "fleet/audits.rs"]
+mod audits;
 mod fleet;
+#[path = "fleet/losses.rs"]
+mod losses;
 #[path = "fleet/snapshots.rs"]
 mod snapshots;
 

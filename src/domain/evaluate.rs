@@ -273,11 +273,13 @@ impl Shard {
                 due.push(number);
             }
         }
-        for number in &due {
-            let mark = &mut self.book.accounts.get_mut(*number).status;
+        for number in due {
+            let mark = &mut self.book.accounts.get_mut(number).status;
             (mark.dirty, mark.written) = (false, true);
+            if !std::mem::replace(&mut mark.due, true) {
+                self.due.push(number);
+            }
         }
-        self.due.append(&mut due);
     }
 
     /// Forgets accounts that have no order in the horizon, no level up and no streak.
@@ -297,7 +299,9 @@ impl Shard {
             if mark.queued {
                 self.slots.remove(*number, name);
             }
-            self.due.retain(|due| due != number);
+            if mark.due {
+                self.due.retain(|due| due != number);
+            }
             if mark.written {
                 effects.statuses.push(Status {
                     seller_id: name.0.into(),

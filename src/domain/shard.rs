@@ -118,7 +118,7 @@ pub struct Shard {
     /// First and last day of the cycle that closed last.
     pub(crate) last_cycle: Option<(Day, Day)>,
     pub(crate) slots: StatusSlots,
-    /// Accounts whose status record is due, some of them more than once.
+    /// Accounts whose status record is due, each once.
     pub(crate) due: Vec<super::window::AccountNo>,
     pub(crate) digest: Digest,
     pub(crate) digest_buffer: Vec<u8>,

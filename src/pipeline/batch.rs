@@ -13,6 +13,7 @@ use crate::domain::ids::ShardNo;
 use crate::domain::time::BoundaryLength;
 use crate::wire::dead_letter::{self, Original};
 use crate::wire::decision::DecisionLine;
+use crate::wire::identity::LogIdentity;
 use crate::wire::progress::{self, Position, Progress};
 use crate::wire::{alert, status};
 
@@ -25,6 +26,8 @@ pub struct Identity {
     pub policy: String,
     /// Where this process serves HTTP.
     pub owner: Option<String>,
+    /// How many partitions each input topic has.
+    pub shards: u32,
     /// The length of the interval between boundaries.
     pub length: BoundaryLength,
     /// How long one may act on a defect.
@@ -75,7 +78,7 @@ fn add_advice(batch: &mut Batch, slot: &mut Slot, terms: &Terms) {
     slot.quotes.forget_before(closed);
 }
 
-fn alert_record(raised: &Alert, shard: ShardNo) -> OutRecord {
+pub(super) fn alert_record(raised: &Alert, shard: ShardNo) -> OutRecord {
     let mut value = Vec::with_capacity(1024);
     alert::write_value(raised, shard, &mut value);
     OutRecord {
@@ -142,6 +145,7 @@ pub fn progress_of(
     identity: &Identity,
 ) -> Progress {
     let positions = slot.shard.positions();
+    let marks = slot.marks.before(&positions);
     Progress {
         number,
         shard: slot.number,
@@ -150,6 +154,8 @@ pub fn progress_of(
         boundary_length: identity.length,
         positions: positions
             .map(|position| Position { next: position.next, watermark: position.watermark }),
+        logs: std::array::from_fn(|at| LogIdentity { topic: slot.topics[at], mark: marks[at] }),
+        shards: Some(identity.shards),
         decisions,
         seq: slot.shard.seq(),
         // A transaction never ends inside a boundary.

@@ -47,6 +47,8 @@ pub struct FleetConfig {
     /// How often snapshots are taken; `None` for never.
     pub snapshot_ms: Option<i64>,
     pub advice: Option<AdviceRules>,
+    /// Whether workers go on behind lost records.
+    pub accepts_gaps: bool,
 }
 
 impl FleetConfig {
@@ -57,6 +59,7 @@ impl FleetConfig {
             start: StartRule::Earliest,
             snapshot_ms: None,
             advice: Some(AdviceRules::default()),
+            accepts_gaps: false,
         }
     }
 }
@@ -202,6 +205,20 @@ impl Fleet {
         }
     }
 
+    /// Drops the records of an input partition before an offset, as retention would.
+    pub fn drop_inputs(&mut self, of: InputPartition, before: NextOffset) {
+        let log = LogName::Input(of);
+        let (records, _) = self.cluster.tail(log, NextOffset::stated(0), usize::MAX);
+        let gone = records.into_iter().filter(|record| record.offset.next() <= before);
+        self.dropped.extend(gone.map(|record| (of.topic, of.shard.get(), record)));
+        self.cluster.delete_records(log, before);
+    }
+
+    /// Lets workers that join from now on go on behind lost records.
+    pub fn accept_gaps(&mut self) {
+        self.config.accepts_gaps = true;
+    }
+
     /// What a worker shows of itself: the shards that it has, and whether it is ready.
     pub fn shown(&self, instance: &str, worker: u32) -> (Vec<u32>, bool) {
         let health = &self.health[&(instance.to_owned(), worker)];
@@ -221,6 +238,7 @@ impl Fleet {
             commit_interval_ms: 100,
             transaction_timeout_ms: 60_000,
             breaker_percent: 0,
+            accepts_gaps: self.config.accepts_gaps,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             policy: "test".to_owned(),
             owner: None,
@@ -320,6 +338,17 @@ impl Fleet {
             }
         }
         None
+    }
+
+    /// Runs until a worker stops loudly, which it must within so many ms.
+    pub fn stop_within(&mut self, ms: i64) -> Stop {
+        let until = self.now.mono_ms + ms;
+        loop {
+            if let Err(stop) = self.try_turn() {
+                return stop;
+            }
+            assert!(self.now.mono_ms < until, "no worker stopped: {:?}", self.workers);
+        }
     }
 
     /// Runs until everything is read, closed and committed.

@@ -32,7 +32,6 @@ pub struct Case {
     /// By topic and partition.
     logs: Vec<Vec<Stored>>,
     start: AlertingStart,
-    advice: None,
     until_ms: Option<i64>,
     decisions: Vec<DecisionLine>,
 }
@@ -80,6 +79,10 @@ impl Case {
         }
         if random.chance(400_000) {
             case.decisions = case.random_decisions(&mut random);
+        }
+        // Last, so that what is drawn before it stays what it was.
+        if random.chance(200_000) {
+            case.decisions.extend(case.random_gap(&mut random));
         }
         case
     }
@@ -168,6 +171,20 @@ impl Case {
         decisions
     }
 
+    /// A piece of some log that was lost before it was read, though the replay has it.
+    fn random_gap(&self, random: &mut Random) -> Option<DecisionLine> {
+        let records: Vec<&Stored> = self.logs.iter().flatten().collect();
+        let record = records.get(random.index(records.len().max(1)))?;
+        let from = record.offset - random.between(0, record.offset.min(3) + 1);
+        let to = record.offset + random.between(1, 30);
+        Some(DecisionLine::Gap {
+            topic: Topic::ALL[record.topic],
+            partition: ShardNo::new(record.partition),
+            from: NextOffset::stated(from),
+            to: NextOffset::stated(to),
+        })
+    }
+
     fn input_limits(&self) -> input::Limits {
         input::Limits::with_partitions(self.partitions)
     }
@@ -213,6 +230,7 @@ impl Case {
 
     pub fn by_replay(&self, feed: &Feed) -> Files {
         let config = ReplayConfig {
+            advice: None,
             shard: self.shard_config(17),
             input: self.input_limits(),
             until_ms: self.until_ms,
@@ -370,5 +388,10 @@ fn for_reference(decision: &DecisionLine) -> oracle::Decision {
         DecisionLine::AlertsFrom { shard, boundary } => {
             oracle::Decision::AlertsFrom { shard: shard.get(), boundary: boundary.number() }
         }
+        DecisionLine::Gap { topic, partition, from, to } => oracle::Decision::Gap {
+            topic: topic.index(),
+            partition: partition.get(),
+            offsets: from.get()..to.get(),
+        },
     }
 }

@@ -23,8 +23,10 @@ pub struct StatusMark {
     pub(crate) dirty: bool,
     /// Waits in its slot.
     pub(crate) queued: bool,
-    /// A record stands in the topic.
+    /// A record stands in the topic, or is due.
     pub(crate) written: bool,
+    /// A record is due and was not taken yet.
+    pub(crate) due: bool,
 }
 
 /// Accounts that wait for their slot in the hour.
@@ -129,7 +131,7 @@ pub(crate) fn standing(book: &Book, number: AccountNo, length: BoundaryLength) -
 }
 
 impl Shard {
-    /// Status records that are due, at most: an account may be counted more than once.
+    /// Status records that are due, one an account.
     #[must_use]
     pub const fn due_statuses(&self) -> usize {
         self.due.len()
@@ -139,20 +141,17 @@ impl Shard {
     /// order of names, each as of the last boundary closed. What forgot accounts left behind was
     /// added when they were forgotten, so it comes first.
     pub fn take_statuses(&mut self, effects: &mut Effects) {
-        let mut due = std::mem::take(&mut self.due);
-        due.sort_unstable();
-        due.dedup();
-        self.book.accounts.sort(&mut due);
-        effects
-            .statuses
-            .extend(due.iter().map(|number| standing(&self.book, *number, self.length)));
-        due.clear();
-        self.due = due;
+        self.book.accounts.sort(&mut self.due);
+        let standings = self.due.iter().map(|number| standing(&self.book, *number, self.length));
+        effects.statuses.extend(standings);
+        self.skip_statuses();
     }
 
     /// Forgets which status records are due: they were written before.
     pub fn skip_statuses(&mut self) {
-        self.due.clear();
+        for number in self.due.drain(..) {
+            self.book.accounts.get_mut(number).status.due = false;
+        }
     }
 
     /// The standings of the accounts at risk, in the order of their names: those with an alert
