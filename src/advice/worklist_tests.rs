@@ -148,7 +148,7 @@ fn defects_of_one_order_share_what_it_saves() {
 #[test]
 fn an_order_out_of_the_live_view_saves_only_officially_and_comes_last() {
     let old = feedback("old", 60, Eligible);
-    let plan = of(&standing((2, 100), (0, 0)), vec![old, feedback("new", 59, Uncertain)]);
+    let plan = of(&standing((2, 100), (0, 0)), vec![old, feedback("new", 3, Uncertain)]);
     // Bought 65 days ago: out of the live view, within the official one.
     let item = &plan.items[1];
     assert_eq!((&*item.case.order_id, item.is_first), ("old", false));

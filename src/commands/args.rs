@@ -166,9 +166,9 @@ Examples:
   odrwatch care --url http://odr-0:9464 --token-file token --format json
   odrwatch care --from result                         of a replay's --out result
 
-Removals come first where an account is above its target, then what saves most of a rate, then what
-is due first. Over all accounts, those at most risk are looked at. A replay's results are taken as of
-its end. What buyers wrote is shown only if care.show_comments permits it.")]
+Removals come first where an account is above its target, then what saves most of a rate, then
+what is due first. Over all accounts, those at most risk are looked at. A replay's results are
+taken as of its end. What buyers wrote is shown only if care.show_comments permits it.")]
     Care(CareArgs),
     /// Create or check the topics
     #[command(subcommand)]

@@ -7,9 +7,11 @@
 pub mod advise;
 mod against;
 pub mod args;
+mod bridge;
 pub mod care;
 mod cluster;
 mod demo;
+mod directory;
 pub mod dlq;
 pub mod exit;
 pub mod failure;

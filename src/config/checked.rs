@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::advice::AdviceConfig;
+use super::bridge::BridgeConfig;
 use super::care::CareConfig;
 use super::errors::{Mistake, Origin};
 use super::http::HttpConfig;
@@ -33,6 +34,10 @@ pub struct Config {
     pub snapshots: SnapshotsConfig,
     /// Where HTTP listens, and whom it answers.
     pub http: HttpConfig,
+    /// Where alerts are sent on to.
+    pub bridge: BridgeConfig,
+    /// How many accounts `/metrics/sellers` shows (0..=1000); 0 turns it off.
+    pub top_sellers: usize,
     /// What is drafted for those who look after customers.
     pub care: CareConfig,
     /// What is logged.
@@ -194,12 +199,15 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
         );
     }
     let policy = super::policy::policy(&raw.policy, checker);
+    let group = raw.kafka.group.clone();
     Config {
         engine: engine(&raw.engine, checker),
         kafka: kafka(raw.kafka, checker),
         advice: super::advice::advice(&raw.advice),
         snapshots: super::snapshots::snapshots(&raw.snapshots, checker),
         http: super::http::http(raw.http, checker),
+        bridge: super::bridge::bridge(raw.bridge, &group, checker),
+        top_sellers: narrow(raw.metrics.sellers.top),
         care: super::care::care(raw.care, checker),
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
@@ -308,7 +316,7 @@ fn bootstrap(servers: &str, checker: &mut Checker<'_>) {
 const NAME: &str = "letters, digits, `.`, `_` and `-`, at most 200";
 const LONGEST_NAME: usize = 200;
 
-fn name(key: &str, text: &str, checker: &mut Checker<'_>) {
+pub(super) fn name(key: &str, text: &str, checker: &mut Checker<'_>) {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let is_name = (1..=LONGEST_NAME).contains(&text.len())
         && text.bytes().all(is_letter)

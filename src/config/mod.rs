@@ -12,6 +12,7 @@
 //! name are read only by [`Sources::of_process`].
 
 mod advice;
+mod bridge;
 mod care;
 mod check;
 mod checked;
@@ -22,6 +23,7 @@ mod layers;
 mod policy;
 mod properties;
 mod raw;
+mod raw_bridge;
 mod raw_policy;
 mod schemas;
 mod shown;
@@ -36,6 +38,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 pub use advice::AdviceConfig;
+pub use bridge::{BridgeConfig, BridgeStart, BridgeTarget};
 pub use care::CareConfig;
 pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};

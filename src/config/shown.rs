@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::advice::AdviceConfig;
+use super::bridge::BridgeConfig;
 use super::checked::{AlertsFrom, Config, EngineConfig, KafkaConfig};
 use crate::domain::event::Topic;
 use crate::domain::policy::Policy;
@@ -33,6 +34,8 @@ pub fn shown(config: &Config) -> Value {
             "insecure": http.insecure,
             "allowed_hosts": http.allowed_hosts.join(","),
         },
+        "bridge": bridge(&config.bridge),
+        "metrics": { "sellers": { "top": config.top_sellers } },
         "care": {
             "templates": config.care.templates_path,
             "language": config.care.language.as_str(),
@@ -73,6 +76,23 @@ fn kafka(kafka: &KafkaConfig) -> Value {
         "transaction_timeout_ms": ms(kafka.transaction_timeout),
         "session_timeout_ms": ms(kafka.session_timeout),
         "heartbeat_interval_ms": ms(kafka.heartbeat_interval),
+    })
+}
+
+fn bridge(bridge: &BridgeConfig) -> Value {
+    json!({
+        "target": bridge.target,
+        "url": (!bridge.url.is_empty()).then_some(&bridge.url),
+        "group": bridge.group,
+        "start": bridge.start,
+        "concurrency": bridge.concurrency,
+        "timeout_ms": ms(bridge.timeout),
+        "max_backoff_ms": ms(bridge.max_backoff),
+        "token_file": bridge.token_file,
+        "signing_secret_file": bridge.signing_secret_file,
+        "ca_file": bridge.ca_file,
+        "repeat_ms": ms(bridge.repeat),
+        "heartbeat": bridge.heartbeat,
     })
 }
 

@@ -12,7 +12,8 @@
 //!
 //! Invariants: one changed, missing or additional byte anywhere is found before any of the content
 //! is used; what was ever written is read for ever (`tests/data/snapshot.v1`, `.v2`). Absent on
-//! purpose: protection against somebody who writes checksums anew: whoever can do that can do worse.
+//! purpose: protection against somebody who writes checksums anew: whoever can do that can do
+//! worse.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -1,8 +1,11 @@
 //! The labels of metrics and the closed sets of their values.
 //!
 //! Invariant: a label's name stands for one set of values everywhere. Absent on purpose: any
-//! label whose values come from records.
+//! label whose values come from records, but for the names of accounts on `/metrics/sellers`, whose
+//! number is bounded.
 
+use super::outside::{Answer, Closed, Fate};
+pub use super::removal::{RemovalEnd, RemovalRule};
 use crate::domain::effects::{AlertKind, AlertState};
 use crate::domain::event::{DeadReason, Outcome, Topic};
 pub use crate::domain::risk::Band;
@@ -323,67 +326,6 @@ impl Refusal {
     }
 }
 
-/// The rules by which a feedback may be removed, as the advice has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RemovalRule {
-    /// Obscene language.
-    Obscene,
-    /// Personal information of the seller.
-    PersonalData,
-    /// The entire comment is a product review.
-    ProductReview,
-    /// Fulfilled by Amazon.
-    FulfilledByAmazon,
-    /// Shipped on time with Buy Shipping.
-    BuyShipping,
-}
-
-impl RemovalRule {
-    /// All rules, in order.
-    pub const ALL: [Self; 5] = [
-        Self::Obscene,
-        Self::PersonalData,
-        Self::ProductReview,
-        Self::FulfilledByAmazon,
-        Self::BuyShipping,
-    ];
-
-    /// The rule's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Obscene => "obscene",
-            Self::PersonalData => "personal_data",
-            Self::ProductReview => "product_review",
-            Self::FulfilledByAmazon => "fulfilled_by_amazon",
-            Self::BuyShipping => "buy_shipping",
-        }
-    }
-}
-
-/// How a feedback ended that was held to be eligible for removal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RemovalEnd {
-    /// The marketplace struck it through or removed it.
-    Granted,
-    /// The buyer changed or withdrew it, or its order left every view.
-    Otherwise,
-}
-
-impl RemovalEnd {
-    /// Both ends, in order.
-    pub const ALL: [Self; 2] = [Self::Granted, Self::Otherwise];
-
-    /// The end's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Otherwise => "otherwise",
-        }
-    }
-}
-
 /// The labels that metrics may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
@@ -419,6 +361,16 @@ pub enum Label {
     End,
     /// Why a worker stopped.
     Stop,
+    /// Why the server closed a connection.
+    Cause,
+    /// What a receiver said.
+    Answer,
+    /// What became of an alert on its way.
+    Fate,
+    /// A seller; on `/metrics/sellers` only.
+    SellerId,
+    /// A marketplace; on `/metrics/sellers` only.
+    MarketplaceId,
     /// This build's version.
     Version,
     /// This build's commit.
@@ -429,7 +381,7 @@ pub enum Label {
 
 impl Label {
     /// All labels, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::Topic,
         Self::Partition,
         Self::Shard,
@@ -446,6 +398,11 @@ impl Label {
         Self::Rule,
         Self::End,
         Self::Stop,
+        Self::Cause,
+        Self::Answer,
+        Self::Fate,
+        Self::SellerId,
+        Self::MarketplaceId,
         Self::Version,
         Self::Commit,
         Self::Librdkafka,
@@ -471,13 +428,19 @@ impl Label {
             Self::Rule => "rule",
             Self::End => "end",
             Self::Stop => "stop",
+            Self::Cause => "cause",
+            Self::Answer => "answer",
+            Self::Fate => "fate",
+            Self::SellerId => "seller_id",
+            Self::MarketplaceId => "marketplace_id",
             Self::Version => "version",
             Self::Commit => "commit",
             Self::Librdkafka => "librdkafka",
         }
     }
 
-    /// The label's values, in order; none where they are numbers or facts about the build.
+    /// The label's values, in order; none where they are numbers, names
+    /// of accounts or facts about the build.
     #[must_use]
     pub fn values(self) -> Option<Vec<&'static str>> {
         Some(match self {
@@ -495,9 +458,16 @@ impl Label {
             Self::Rule => RemovalRule::ALL.map(RemovalRule::as_str).to_vec(),
             Self::End => RemovalEnd::ALL.map(RemovalEnd::as_str).to_vec(),
             Self::Stop => StopReason::ALL.map(StopReason::as_str).to_vec(),
-            Self::Partition | Self::Shard | Self::Version | Self::Commit | Self::Librdkafka => {
-                return None;
-            }
+            Self::Cause => Closed::ALL.map(Closed::as_str).to_vec(),
+            Self::Answer => Answer::ALL.map(Answer::as_str).to_vec(),
+            Self::Fate => Fate::ALL.map(Fate::as_str).to_vec(),
+            Self::Partition
+            | Self::Shard
+            | Self::SellerId
+            | Self::MarketplaceId
+            | Self::Version
+            | Self::Commit
+            | Self::Librdkafka => return None,
         })
     }
 }

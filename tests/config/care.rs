@@ -56,7 +56,7 @@ fn every_mistake_in_templates_is_listed_with_its_place() {
         ("en/follow_up.txt", "[late]\n\nPlease change your rating, {order}.\n[lately]\n"),
         (
             "en/buyer_message.txt",
-            "[late]\nWe will send you a voucher if you change your rating.\n[other]\nSorry, {order_id}!\n",
+            "[late]\nWe will send you a voucher if you change your rating.\n[other]\nSorry!\n",
         ),
         ("de/public_response.txt", "[late]\nBestellung {order_id}: Das war nicht unsere Schuld.\n"),
         ("ja/follow_up.txt", "[closing]\n評価の変更をお願いいたします。\n"),

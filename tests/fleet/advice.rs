@@ -1,4 +1,4 @@
-//! Advice on the in-memory broker: what of a buyer's words goes where, and what a replay says of it.
+//! Advice on the in-memory broker: what of a buyer's words goes where, and what a replay says.
 
 use odrwatch::domain::event::Topic;
 use odrwatch::domain::image::Taking;
@@ -27,7 +27,8 @@ fn feedback(order: u32, rating: u8, status: &str, time: &str) -> String {
 fn order(order: u32, time: &str) -> String {
     format!(
         "{{\"seller_id\":\"S\",\"order_id\":\"302-0000000-{order:07}\",\"event_time\":\"{time}\",\
-         \"purchase_date\":\"{time}\",\"fulfillment_channel\":\"AFN\",\"order_status\":\"Shipped\"}}"
+         \"purchase_date\":\"{time}\",\"fulfillment_channel\":\"AFN\",\
+         \"order_status\":\"Shipped\"}}"
     )
 }
 

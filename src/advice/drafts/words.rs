@@ -1,8 +1,8 @@
 //! The words that the linter knows, by language and by what they tell.
 //!
 //! A file has sections (`[incentive]`), and in them phrases parted by commas or lines; `*` takes
-//! any letters, ` ... ` takes up to five words, `#` begins a comment. They are folded as the texts are,
-//! so that a file may be written as the language is. Japanese phrases may stand within words.
+//! any letters, ` ... ` takes up to five words, `#` begins a comment. They are folded as the texts
+//! are, so that a file may be written as the language is. Japanese phrases may stand within words.
 //!
 //! Invariant: every file is read whole or the process does not start (a test reads them all).
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::Uri;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
@@ -18,6 +19,7 @@ use tokio::sync::Mutex;
 use super::account::look;
 use super::asked::{Asked, Named, known, limit};
 use super::care::{RuleOf, ShareOf, WorkItem, WorkOf};
+use super::elsewhere::Redirect;
 use super::sellers::marketplace;
 use super::work::{Worked, work_item};
 use super::{Answer, Meta, Readers, Refusal, now_ms, readers};
@@ -203,8 +205,10 @@ async fn gather(readers: &Readers, which: &Which) -> Gathered {
 
 /// An account in full, asked for again where its worker has too many questions.
 async fn patiently(readers: &Readers, named: Named) -> Option<Box<AccountLook>> {
+    // Accounts of the rows here are asked for here; where one has gone since, it is left out.
+    let (redirect, uri) = (Redirect::Say, Uri::default());
     for _ in 0..TRIES {
-        match look(readers, &named).await {
+        match look(readers, &named, (redirect, &uri)).await {
             Ok(look) => return Some(look),
             Err(refusal) if refusal.is_busy() => tokio::time::sleep(LEFT_ALONE).await,
             Err(_) => return None,

@@ -19,7 +19,7 @@ export async function seller(context) {
   const path = `/sellers/${encodeURIComponent(sellerId)}/${encodeURIComponent(marketplace)}`;
   context.title(sellerId);
   const load = async () => {
-    const account = await get(path);
+    const account = await get(path, { redirect: "none" });
     if (!context.isShown()) return;
     context.seen(account.meta);
     const opened = openItems(context.main);
@@ -28,7 +28,7 @@ export async function seller(context) {
   };
   const quietly = () => load().catch((error) => {
     if (!context.isShown()) return;
-    if (error instanceof ApiError && error.status === 404) replace(context.main, failure(error));
+    if (error instanceof ApiError && [404, 421].includes(error.status)) replace(context.main, failure(error));
   });
   await load();
   const again = throttled(quietly, REFRESH_MS);
