@@ -15,10 +15,11 @@
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
 //! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`noted`]
 //! (what is kept); [`deadlines`] and [`wanted`] (of all defects)
-//! stand by themselves.
+//! stand by themselves. [`worklist`] says what to do next, [`drafts`] what to write.
 
 mod clauses;
 pub mod deadlines;
+pub mod drafts;
 pub mod facts;
 mod forms;
 pub mod lexicon;
@@ -34,6 +35,7 @@ mod text;
 pub mod topic;
 pub mod verdict;
 pub mod wanted;
+pub mod worklist;
 
 pub use deadlines::{Deadline, Step, Terms, deadlines};
 pub use facts::{Compact, Facts};

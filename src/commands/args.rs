@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, Val
 use clap_complete::Shell;
 
 use super::advise::args::AdviseArgs;
+use super::care::args::CareArgs;
 use super::dlq::args::DlqCommand;
 use super::exit::ExitCode;
 pub use super::replay::args::ReplayArgs;
@@ -157,6 +158,18 @@ speaks against it. Many wrong requests are themselves a violation: ask for the r
 ones, and look at uncertain ones yourself. What is not known of the orders is left out; the flags
 hold for all rows of a report.")]
     Advise(AdviseArgs),
+    /// Show what to do about defects: what saves most first, with deadlines and drafts
+    #[command(after_help = "\
+Examples:
+  odrwatch care                                       of the service on this machine
+  odrwatch care --seller A2SELLER --drafts            one seller, with drafts to copy
+  odrwatch care --url http://odr-0:9464 --token-file token --format json
+  odrwatch care --from result                         of a replay's --out result
+
+Removals come first where an account is above its target, then what saves most of a rate, then
+what is due first. Over all accounts, those at most risk are looked at. A replay's results are
+taken as of its end. What buyers wrote is shown only if care.show_comments permits it.")]
+    Care(CareArgs),
     /// Create or check the topics
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -409,83 +422,5 @@ pub fn usage_code(error: &clap::Error) -> ExitCode {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::definition().debug_assert();
-    }
-
-    #[test]
-    fn the_help_lists_every_exit_code_with_its_meaning() {
-        for code in ExitCode::ALL {
-            let line = format!("  {:>2}  {}\n", code.code(), code.meaning());
-            assert!(AFTER_HELP.contains(&line), "{line}");
-        }
-    }
-
-    #[test]
-    fn commands_and_their_arguments_are_read() {
-        let cli = parse(
-            "odrwatch replay a.jsonl - --until 2026-01-31T00:00:00Z --partitions 8 \
-             --policy p.json --set a=b --set c=d --format json --out d -vv",
-        )
-        .unwrap();
-        assert_eq!(cli.global.verbose, 2);
-        let Command::Replay(replay) = cli.command else {
-            panic!("not a replay");
-        };
-        assert_eq!(replay.files.len(), 2);
-        assert_eq!(replay.until.unwrap().ms(), 1_769_817_600_000);
-        assert_eq!(replay.config.sets, ["a=b", "c=d"]);
-        assert_eq!(replay.format, OutputFormat::Json);
-        for line in [
-            "odrwatch run -c x.yaml --log-format json",
-            "odrwatch --color never demo --kafka b:9092 --for 5 --http 127.0.0.1:0",
-            "odrwatch validate -c x.yaml --no-environment",
-            "odrwatch topics create --partitions 3 --replication-factor 1 --dry-run",
-            "odrwatch topics check -c x.yaml -q",
-            "odrwatch schema events",
-            "odrwatch completions zsh",
-            "odrwatch man",
-            "odrwatch advise --report f.tsv --channel mfn --buy-shipping true --profile p.yaml",
-            "odrwatch replay --from-kafka -c x.yaml",
-            "odrwatch replay a --until 1769817600000",
-        ] {
-            assert!(parse(line).is_ok(), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_set_is_not_shown() {
-        let shown = format!("{:?}", parse("odrwatch run --set a=canary --set canary").unwrap());
-        assert!(shown.contains("[\"a\", \"\"]") && !shown.contains("canary"), "{shown}");
-    }
-
-    #[test]
-    fn wrong_command_lines_are_64_and_help_is_0() {
-        for line in [
-            "odrwatch",
-            "odrwatch fly",
-            "odrwatch replay",
-            "odrwatch replay a --from-kafka",
-            "odrwatch replay a --until yesterday",
-            "odrwatch replay a --until 253402300800000",
-            "odrwatch replay a --partitions 0",
-            "odrwatch schema",
-            "odrwatch topics create --partitions none",
-            "odrwatch topics",
-        ] {
-            let code = usage_code(&parse(line).unwrap_err());
-            assert_eq!(code, ExitCode::Usage, "{line}");
-        }
-        for line in ["odrwatch --help", "odrwatch -V", "odrwatch run --help"] {
-            assert_eq!(usage_code(&parse(line).unwrap_err()), ExitCode::Ok, "{line}");
-        }
-    }
-}
+#[path = "args_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ pub mod advise;
 mod against;
 pub mod args;
 mod bridge;
+pub mod care;
 mod cluster;
 mod demo;
 mod directory;
@@ -39,6 +40,7 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Replay(args) => replay::run(args, &cli.global),
         Command::Verify(args) => verify::run(args, &cli.global),
         Command::Advise(args) => advise::run(args),
+        Command::Care(args) => care::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),
         Command::Dlq(command) => dlq::run(command, &cli.global),

@@ -19,7 +19,8 @@ use tracing::{error, info, warn};
 use super::bridge::BridgePlan;
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::http::api::Readers;
+use crate::http::api::care::Care;
+use crate::http::api::{Readers, Worklists};
 use crate::http::{self, Door, HttpState};
 use crate::pipeline::board::Board;
 use crate::pipeline::desk::{Desk, desk};
@@ -94,6 +95,8 @@ pub struct Service {
     pub is_synthetic: bool,
     /// The configuration in effect, without secrets, as readers see it.
     pub config: serde_json::Value,
+    /// What worklists are made with.
+    pub care: Care,
     /// Whom HTTP answers.
     pub door: Door,
     /// Stop by itself after so long.
@@ -152,6 +155,23 @@ pub fn listen(address: SocketAddr) -> Result<Listener, Failure> {
         Failure::new(ExitCode::Unavailable, error)
             .during(format!("http.listen: cannot listen on {address}"))
     })
+}
+
+/// What HTTP answers from.
+fn readers(service: &Service) -> Readers {
+    Readers {
+        model: Arc::clone(&service.model),
+        policy: service.worker.shard.policy.clone(),
+        shards: service.shards,
+        directory: Arc::clone(&service.directory),
+        partitioner: service.worker.input.partitioner,
+        own_address: service.worker.owner.clone(),
+        topics: service.worker.topics.clone(),
+        is_synthetic: service.is_synthetic,
+        config: service.config.clone(),
+        care: service.care.clone(),
+        worklists: Worklists::default(),
+    }
 }
 
 /// Runs the service until a signal, a loud stop, or its time is over. `connect` gives each worker

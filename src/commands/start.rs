@@ -5,6 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ColorChoice;
@@ -19,6 +20,7 @@ use crate::config::{
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
+use crate::http::api::care::Care;
 use crate::kafka::{self, PropertyProblem};
 use crate::pipeline::advice::AdviceRules;
 use crate::telemetry::logging::{self, Colours};
@@ -132,6 +134,18 @@ pub fn shard_config(config: &Config) -> ShardConfig {
         matters: config.advice.enabled,
         hash_seed: RandomState::new().hash_one("odrwatch"),
         first: [NextOffset::stated(0); 4],
+    }
+}
+
+/// What worklists are made with.
+#[must_use]
+pub fn care(config: &Config) -> Care {
+    Care {
+        templates: Arc::clone(&config.care.templates),
+        language: config.care.language,
+        terms: config.advice.terms,
+        judges: config.advice.enabled,
+        show_comments: config.care.show_comments,
     }
 }
 

@@ -74,5 +74,7 @@ fn summary(config: &Config) -> String {
     };
     line("snapshots", place);
     line("http", config.http.listen.to_string());
+    let templates = config.care.templates_path.as_deref();
+    line("drafts", templates.map_or("as built in".to_owned(), |path| format!("as in {path}")));
     text
 }

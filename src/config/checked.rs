@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::advice::AdviceConfig;
 use super::bridge::BridgeConfig;
+use super::care::CareConfig;
 use super::errors::{Mistake, Origin};
 use super::http::HttpConfig;
 use super::layers::{self, Merged, Target};
@@ -37,6 +38,8 @@ pub struct Config {
     pub bridge: BridgeConfig,
     /// How many accounts `/metrics/sellers` shows (0..=1000); 0 turns it off.
     pub top_sellers: usize,
+    /// What is drafted for those who look after customers.
+    pub care: CareConfig,
     /// What is logged.
     pub log: LogConfig,
     /// What counts and when it alerts.
@@ -205,6 +208,7 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
         http: super::http::http(raw.http, checker),
         bridge: super::bridge::bridge(raw.bridge, &group, checker),
         top_sellers: narrow(raw.metrics.sellers.top),
+        care: super::care::care(raw.care, checker),
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
     }

@@ -13,6 +13,7 @@
 
 mod advice;
 mod bridge;
+mod care;
 mod check;
 mod checked;
 mod errors;
@@ -38,6 +39,7 @@ use serde_json::{Map, Value as Json};
 
 pub use advice::AdviceConfig;
 pub use bridge::{BridgeConfig, BridgeStart, BridgeTarget};
+pub use care::CareConfig;
 pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
 pub use http::{Exposed, HttpConfig};

@@ -34,6 +34,8 @@ pub(super) struct RawConfig {
     pub bridge: RawBridge,
     /// What machines are told beyond `/metrics`.
     pub metrics: RawMetrics,
+    /// What is drafted for those who look after customers.
+    pub care: RawCare,
     /// What is logged, and how.
     pub log: RawLog,
     /// What counts as a defect and when it alerts.
@@ -328,6 +330,45 @@ impl Default for RawHttp {
             allowed_hosts: String::new(),
         }
     }
+}
+
+/// What is drafted for those who look after customers.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawCare {
+    /// Directory with templates of drafts, as in config/templates: LANGUAGE/KIND.txt; what is not
+    /// in it is as it is built in.
+    pub templates: Option<String>,
+    /// Language of drafts where the marketplace's is not known.
+    pub language: DraftLanguage,
+    /// Whether what buyers wrote may be shown: quoted in removal requests and beside verdicts.
+    pub show_comments: bool,
+}
+
+impl Default for RawCare {
+    fn default() -> Self {
+        Self { templates: None, language: DraftLanguage::En, show_comments: false }
+    }
+}
+
+/// The languages of drafts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DraftLanguage {
+    /// English.
+    En,
+    /// German.
+    De,
+    /// French.
+    Fr,
+    /// Spanish.
+    Es,
+    /// Italian.
+    It,
+    /// Portuguese.
+    Pt,
+    /// Japanese.
+    Ja,
 }
 
 /// What is logged, and how.

@@ -36,6 +36,11 @@ pub fn shown(config: &Config) -> Value {
         },
         "bridge": bridge(&config.bridge),
         "metrics": { "sellers": { "top": config.top_sellers } },
+        "care": {
+            "templates": config.care.templates_path,
+            "language": config.care.language.as_str(),
+            "show_comments": config.care.show_comments,
+        },
         "log": { "format": config.log.format, "level": config.log.level },
         "policy": policy(&config.policy),
     })

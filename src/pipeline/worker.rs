@@ -403,6 +403,7 @@ impl<B: Broker> Worker<B> {
         self.committed_ms = now.mono_ms;
         match self.broker.commit(&batch) {
             Ok(receipt) => {
+                self.show_quotes(&batch);
                 self.note_commit(receipt, now);
                 Ok(true)
             }

@@ -3,6 +3,7 @@
 //! - `stage`: the worker, the server, and a client that lets the worker go on while it waits;
 //! - `amazon`: reports and standings beside what Amazon publishes;
 //! - `answers`: every answer against the OpenAPI document, and numbers against each other;
+//! - `worklist`: what to do, in one order over all accounts;
 //! - `refusals`: what is not there, wrong, hostile, too much or without its token;
 //! - `elsewhere`: what another member of the group has;
 //! - `sellers`: series about single sellers;
@@ -21,3 +22,4 @@ mod sellers;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod worklist;

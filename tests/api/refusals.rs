@@ -29,6 +29,8 @@ fn what_is_wrong_is_refused_with_a_hint() {
         "/api/v1/alerts?limit=1000",
         "/api/v1/dead-letters?reason=bad",
         "/api/v1/worklist?limit=0",
+        "/api/v1/worklist?language=tlh",
+        "/api/v1/worklist?cursor=nowhere",
         "/api/v1/summary?x=1",
         "/api/v1/sellers/%FF/-",
     ];

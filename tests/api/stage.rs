@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use odrwatch::domain::event::Topic;
 use odrwatch::domain::policy::Policy;
-use odrwatch::http::api::Readers;
+use odrwatch::http::api::care::Care;
+use odrwatch::http::api::{Readers, Worklists};
 use odrwatch::http::{Door, HttpState, serve};
 use odrwatch::pipeline::query::{Directory, ReadModel};
 use odrwatch::telemetry::health::HealthBoard;
@@ -89,6 +90,8 @@ impl Stage {
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             is_synthetic: true,
             config: serde_json::json!({"http": {"listen": "127.0.0.1:0"}}),
+            care: Care::default(),
+            worklists: Worklists::default(),
         };
         let readers = adapt(readers);
         let door = change(Door::new(([127, 0, 0, 1], 0).into()));

@@ -162,6 +162,47 @@ await run({
     await close();
   },
 
+  "the worklist says what to do, and its drafts are copied with the keyboard alone":
+  async (browser) => {
+    const { page, close } = await open(browser, base);
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await visit(page, base, "#/worklist");
+    const { items: [first], total } = await ask("/worklist?limit=1");
+    assert(total > 5, `${total} things to do`);
+    await page.locator(".work > li").first().getByText(first.order_id).waitFor();
+    const summary = page.locator("details[data-item$='|drafts'] > summary").first();
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    const draft = page.locator(".draft").first();
+    const text = await draft.locator("pre").innerText();
+    const isOnCopy = () => page.evaluate(() => document.activeElement.textContent === "Copy");
+    for (let press = 0; press < 5 && !await isOnCopy(); press += 1) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await draft.getByText("Copied.").waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert(copied.trim() === text.trim() && copied.length > 40, `${copied}\n${text}`);
+    await page.getByLabel("Drafts in").selectOption("ja");
+    await page.locator(".draft pre[lang=ja]").first().waitFor();
+    await close();
+  },
+
+  "a seller's page has what to do, and says when that is nothing": async (browser) => {
+    const { items: [item] } = await ask("/worklist?limit=1");
+    const { page, close } = await open(browser, base);
+    const id = encodeURIComponent(item.seller_id);
+    await visit(page, base, `#/seller/${id}/${encodeURIComponent(item.marketplace_id || "-")}`);
+    const card = page.locator("section[aria-label='What to do']");
+    await card.locator(".work > li").first().waitFor();
+    assert((await card.innerText()).includes(item.order_id), "its own first thing to do");
+    await page.route("**/api/v1/worklist?*", async (route) => {
+      const answer = await (await route.fetch()).json();
+      await route.fulfill({ json: { ...answer, items: [], total: 0, left_alone: 0, shares: [] } });
+    });
+    await page.goto(`${base}/#/worklist`);
+    await page.getByText("Nothing to do").waitFor();
+    await close();
+  },
+
   "new numbers and an alert appear without a reload": async (browser) => {
     const { page, close } = await open(browser, base);
     await visit(page, base, "#/alerts");
@@ -200,7 +241,17 @@ await run({
       answer.items.forEach((item, at) => { item.seller_id = HOSTILE[at % HOSTILE.length]; });
       await route.fulfill({ json: answer });
     });
-    for (const hash of ["#/sellers", "#/alerts", "#/"]) {
+    await page.route("**/api/v1/worklist?*", async (route) => {
+      const answer = await (await route.fetch()).json();
+      answer.items.forEach((item, at) => {
+        const id = HOSTILE[at % HOSTILE.length];
+        item.seller_id = id;
+        item.order_id = id;
+        item.drafts.forEach((one) => { one.text = id; });
+      });
+      await route.fulfill({ json: answer });
+    });
+    for (const hash of ["#/sellers", "#/alerts", "#/worklist", "#/"]) {
       await visit(page, base, hash);
       await page.locator("main").getByText(HOSTILE[0]).first().waitFor();
       const shown = await page.locator("main").innerText();

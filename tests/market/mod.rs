@@ -34,7 +34,6 @@ pub struct Case {
     /// By topic and partition.
     logs: Vec<Vec<Stored>>,
     start: AlertingStart,
-    advice: None,
     until_ms: Option<i64>,
     decisions: Vec<DecisionLine>,
 }
@@ -233,6 +232,7 @@ impl Case {
 
     pub fn by_replay(&self, feed: &Feed) -> Files {
         let config = ReplayConfig {
+            advice: None,
             shard: self.shard_config(17),
             input: self.input_limits(),
             until_ms: self.until_ms,

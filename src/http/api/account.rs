@@ -12,8 +12,10 @@ use tokio::sync::oneshot;
 
 use super::answers::{Pair, Rates, Room, basis_points, kinds};
 use super::asked::{Asked, Named};
+use super::care::WorkOf;
 use super::defects::Defect;
 use super::elsewhere::Redirect;
+use super::work::Worked;
 use super::{Answer, Meta, Readers, Refusal, readers};
 use crate::domain::effects::Counts;
 use crate::domain::look::{AccountLook, DayCounts, LevelLook};
@@ -26,6 +28,8 @@ use crate::wire::time::{day, instant};
 /// Alerts that one account shows.
 const SHOWN_ALERTS: usize = 50;
 
+/// Things to do that one account shows; the worklist has all of them.
+const SHOWN_WORK: usize = 20;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
@@ -49,6 +53,7 @@ pub(super) struct Account {
     defects: Vec<Defect>,
     defects_total: usize,
     alerts: Vec<Box<RawValue>>,
+    worklist: WorkOf,
 }
 
 #[derive(Debug, Serialize)]
@@ -199,6 +204,7 @@ impl Account {
             defects: look.defects.iter().map(Defect::new).collect(),
             defects_total: look.defects_total,
             alerts: sent.iter().filter_map(|alert| raw(alert)).collect(),
+            worklist: Worked::of_account(look, readers).written(SHOWN_WORK, None, &readers.care),
         }
     }
 }

@@ -20,9 +20,6 @@ use crate::wire::time::{day, instant};
 /// Dead letters of an answer, if nothing is asked for, and at most.
 const DEAD: (usize, usize) = (50, 500);
 
-/// Items of the worklist, if nothing is asked for, and at most.
-const WORK: (usize, usize) = (50, 200);
-
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     meta: Meta,
@@ -161,33 +158,6 @@ pub(super) async fn history(
             .map(|sample| MinuteSample { at: instant(sample.at), by_band: bands(sample.bands) })
             .collect(),
     }))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WorkParameters {
-    #[serde(rename = "seller")]
-    _seller: Option<String>,
-    #[serde(rename = "marketplace")]
-    _marketplace: Option<String>,
-    limit: Option<usize>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Worklist {
-    meta: Meta,
-    available: bool,
-    items: Vec<()>,
-}
-
-/// `GET /api/v1/worklist`
-pub(super) async fn worklist(
-    State(state): State<Arc<HttpState>>,
-    Asked(asked): Asked<WorkParameters>,
-) -> Answer<Worklist> {
-    let readers = readers(&state)?;
-    limit(asked.limit, WORK)?;
-    Ok(Json(Worklist { meta: readers.meta(), available: false, items: Vec::new() }))
 }
 
 #[derive(Debug, Serialize)]

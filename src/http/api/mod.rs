@@ -9,6 +9,7 @@ mod account;
 mod alerts;
 mod answers;
 mod asked;
+pub mod care;
 mod defects;
 mod elsewhere;
 mod events;
@@ -16,6 +17,8 @@ mod market;
 mod report;
 mod sellers;
 mod session;
+pub mod work;
+mod worklist;
 
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
@@ -26,6 +29,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
+
+pub use worklist::Worklists;
 
 use super::{HttpState, access};
 use crate::domain::policy::Policy;
@@ -55,6 +60,10 @@ pub struct Readers {
     pub is_synthetic: bool,
     /// The configuration in effect, without secrets.
     pub config: serde_json::Value,
+    /// What worklists are made with.
+    pub care: care::Care,
+    /// Worklists over several accounts, for a moment.
+    pub worklists: Worklists,
 }
 
 /// The OpenAPI document: kept by hand, with the alert's own schema in its place.
@@ -76,7 +85,7 @@ fn guarded() -> [Route; 12] {
         ("get", "/api/v1/sellers/{seller}/{marketplace}", get(account::one)),
         ("get", "/api/v1/sellers/{seller}/{marketplace}/report", get(report::report)),
         ("get", "/api/v1/alerts", get(alerts::list)),
-        ("get", "/api/v1/worklist", get(market::worklist)),
+        ("get", "/api/v1/worklist", get(worklist::list)),
         ("get", "/api/v1/shards", get(market::shards)),
         ("get", "/api/v1/dead-letters", get(market::dead_letters)),
         ("get", "/api/v1/config", get(market::config)),
@@ -154,6 +163,10 @@ impl Refusal {
 
     pub(super) fn not_found(message: impl Into<String>, hint: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message, hint)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
     }
 
     fn too_long() -> Self {

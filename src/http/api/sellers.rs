@@ -110,6 +110,6 @@ fn filter(asked: ListParameters) -> Result<Filter, Refusal> {
 }
 
 /// `-` stands for no marketplace, nothing for any.
-fn marketplace(asked: Option<String>) -> Option<String> {
+pub(super) fn marketplace(asked: Option<String>) -> Option<String> {
     asked.filter(|name| !name.is_empty()).map(|name| if name == "-" { String::new() } else { name })
 }

@@ -18,6 +18,7 @@ mod leaders;
 mod listing;
 mod model;
 mod publisher;
+mod quotes;
 mod standing;
 
 pub use directory::{Directory, Owner};

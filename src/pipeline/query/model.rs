@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::listing::Listing;
+use super::quotes::QuotesKept;
 use super::standing::Standing;
 use super::{Inquiry, Mailbox, NotAsked};
 use crate::domain::effects::{AlertKind, AlertState};
@@ -150,6 +151,7 @@ pub(super) struct Inner {
     minutes: VecDeque<BandSample<i64>>,
     moves: VecDeque<(u64, Arc<SellerRow>)>,
     version: u64,
+    pub quotes: QuotesKept,
 }
 
 impl Inner {
@@ -258,6 +260,8 @@ pub struct ReadModel {
     listing: Mutex<Arc<Listing>>,
     /// Grows with every change that the worker tells of.
     changes: AtomicU64,
+    /// Whether what buyers wrote may be kept here.
+    keeps_quotes: bool,
 }
 
 impl ReadModel {
@@ -265,6 +269,24 @@ impl ReadModel {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// Nothing yet; what is quoted of comments will be kept as well where that is wanted.
+    #[must_use]
+    pub fn keeping(keeps_quotes: bool) -> Arc<Self> {
+        Arc::new(Self { keeps_quotes, ..Self::default() })
+    }
+
+    /// Whether what buyers wrote is kept.
+    #[must_use]
+    pub const fn keeps_quotes(&self) -> bool {
+        self.keeps_quotes
+    }
+
+    /// The latest value of the record of quotes with a key, if it is kept.
+    #[must_use]
+    pub fn quotes(&self, key: &[u8]) -> Option<Arc<[u8]>> {
+        self.lock().quotes.get(key)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

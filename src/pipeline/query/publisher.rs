@@ -25,6 +25,9 @@ const ANSWERS_PER_TURN: usize = 4;
 /// What was committed and is not in the model yet; bounded, the oldest goes first.
 const WAITING: usize = 4_096;
 
+/// The key of a record of quotes, and its value; none takes it back.
+type QuotedRecord = (Box<[u8]>, Option<Arc<[u8]>>);
+
 /// A worker's way to the read model.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Publisher {
@@ -33,6 +36,7 @@ pub(in crate::pipeline) struct Publisher {
     inquiries: Receiver<Inquiry>,
     alerts: Vec<SentAlert>,
     dead: Vec<DeadSeen>,
+    quotes: Vec<QuotedRecord>,
     days: BTreeMap<ShardNo, (Day, Vec<BandSample<Day>>)>,
     seen_ms: i64,
 }
@@ -47,6 +51,7 @@ impl Publisher {
             inquiries,
             alerts: Vec::new(),
             dead: Vec::new(),
+            quotes: Vec::new(),
             days: BTreeMap::new(),
             seen_ms: i64::MIN / 2,
         }
@@ -89,6 +94,17 @@ impl Publisher {
         self.dead.drain(..excess);
     }
 
+    /// Notes a committed record of advice, if it is one of quotes and readers may see these.
+    pub fn quoted(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let is_of_quotes = key.split(|byte| *byte == b'|').nth(1) == Some(b"quotes");
+        if self.model.keeps_quotes() && is_of_quotes {
+            if self.quotes.len() == WAITING {
+                self.quotes.remove(0);
+            }
+            self.quotes.push((key.into(), value.map(Into::into)));
+        }
+    }
+
     /// Hands over what moved and answers inquiries. Nothing may be uncommitted.
     pub fn publish<B: Broker>(
         &mut self,
@@ -106,6 +122,9 @@ impl Publisher {
         }
         for dead in self.dead.drain(..) {
             inner.add_dead(dead);
+        }
+        for (key, value) in self.quotes.drain(..) {
+            inner.quotes.set(key, value);
         }
         let mut budget = ROWS_PER_TURN;
         for slot in slots.values_mut().filter(|slot| slot.phase.may_commit()) {

@@ -9,7 +9,7 @@ import {
 } from "../format.js";
 import { alertKind, band, defectKind, headroom } from "../words.js";
 import { alertItem } from "./alerts.js";
-import { workItems } from "./worklist.js";
+import { openItems, reopen, shares, workItems } from "./worklist.js";
 
 const REFRESH_MS = 1500;
 
@@ -19,13 +19,11 @@ export async function seller(context) {
   const path = `/sellers/${encodeURIComponent(sellerId)}/${encodeURIComponent(marketplace)}`;
   context.title(sellerId);
   const load = async () => {
-    const [account, work] = await Promise.all([
-      get(path, { redirect: "none" }), get("/worklist", { seller: sellerId, marketplace, limit: 50 }),
-    ]);
+    const account = await get(path, { redirect: "none" });
     if (!context.isShown()) return;
     context.seen(account.meta);
-    const opened = openDetails(context.main);
-    replace(context.main, page(account, work, context.policy, path));
+    const opened = openItems(context.main);
+    replace(context.main, page(account, context.policy, path));
     reopen(context.main, opened);
   };
   const quietly = () => load().catch((error) => {
@@ -44,15 +42,7 @@ export async function seller(context) {
   return () => ends.forEach((end) => end());
 }
 
-function openDetails(root) {
-  return [...root.querySelectorAll("details")].map((item) => item.open);
-}
-
-function reopen(root, opened) {
-  root.querySelectorAll("details").forEach((item, index) => { item.open = opened[index] ?? false; });
-}
-
-function page(account, work, policy, path) {
+function page(account, policy, path) {
   return [
     h("p", { class: "crumbs" }, h("a", { href: "#/sellers" }, "Sellers"), " / ",
       h("span", { class: "id" }, account.seller_id)),
@@ -69,11 +59,19 @@ function page(account, work, policy, path) {
     h("div", { class: "grid" }, card("The window, day by day", null,
       accountChart(account, policy))),
     h("div", { class: "grid cols-2" }, views(account), breakdown(account)),
-    h("div", { class: "grid cols-2" }, timeline(account), h("div", {},
-      h("div", { class: "grid" }, cycles(account, policy)),
-      card("What to do", null, workItems(work, false)))),
+    h("div", { class: "grid" }, todo(account)),
+    h("div", { class: "grid cols-2" }, timeline(account), cycles(account, policy)),
     defects(account),
   ];
+}
+
+function todo(account) {
+  const { worklist: work } = account;
+  const rest = work.total - work.items.length;
+  const more = rest > 0 && h("p", { class: "small muted" },
+    `${counted(rest, "more thing")} to do; the worklist of the API has all of them.`);
+  return card("What to do", "what saves most first, and of equal savings what is due first",
+    shares(work.shares, false), workItems(work, false), more);
 }
 
 function now(account, policy) {
