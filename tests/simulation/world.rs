@@ -298,6 +298,10 @@ impl World {
                 self.count("stop: fenced by a hijacker");
                 self.away.push(process.name);
             }
+            reason if self.is_wanted(reason) => {
+                self.stops.push(message);
+                self.away.push(process.name);
+            }
             // What another left in part only that one completes, and it is away.
             StopReason::Progress
                 if message.contains("start every instance") && !self.away.is_empty() =>
@@ -309,10 +313,6 @@ impl World {
             // the message asks for is done.
             _ if message.contains("the progress topic was emptied") && self.has_lost_a_first() => {
                 self.count("stop: the first commit was lost, and a snapshot has it");
-                self.away.push(process.name);
-            }
-            reason if self.is_wanted(reason) => {
-                self.stops.push(message);
                 self.away.push(process.name);
             }
             _ => panic!("process {:?} stopped: {message}", NAMES[process.name]),
