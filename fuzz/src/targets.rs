@@ -225,6 +225,7 @@ fn is_near(line: &DecisionLine) -> bool {
 
 fn replay_config() -> ReplayConfig {
     ReplayConfig {
+        advice: None,
         shard: shard(false),
         input: input::Limits { partitioner: Partitioner::Off, ..input::Limits::with_partitions(2) },
         until_ms: None,
@@ -235,6 +236,7 @@ fn replay_config() -> ReplayConfig {
 fn shard(statuses: bool) -> ShardConfig {
     let (scopes, views) = (Scope::ALL.to_vec(), View::ALL.to_vec());
     ShardConfig {
+        matters: false,
         shard: ShardNo::new(0),
         policy: Policy { scopes, views, ..Policy::default() },
         length: BoundaryLength::from_ms(5_000).expect("it divides 15 minutes"),

@@ -157,23 +157,6 @@ pub fn listen(address: SocketAddr) -> Result<Listener, Failure> {
     })
 }
 
-/// What HTTP answers from.
-fn readers(service: &Service) -> Readers {
-    Readers {
-        model: Arc::clone(&service.model),
-        policy: service.worker.shard.policy.clone(),
-        shards: service.shards,
-        directory: Arc::clone(&service.directory),
-        partitioner: service.worker.input.partitioner,
-        own_address: service.worker.owner.clone(),
-        topics: service.worker.topics.clone(),
-        is_synthetic: service.is_synthetic,
-        config: service.config.clone(),
-        care: service.care.clone(),
-        worklists: Worklists::default(),
-    }
-}
-
 /// Runs the service until a signal, a loud stop, or its time is over. `connect` gives each worker
 /// its broker, on the worker's own thread.
 ///
@@ -264,6 +247,8 @@ fn readers(service: &Service) -> Readers {
         topics: service.worker.topics.clone(),
         is_synthetic: service.is_synthetic,
         config: service.config.clone(),
+        care: service.care.clone(),
+        worklists: Worklists::default(),
     }
 }
 

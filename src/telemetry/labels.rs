@@ -478,21 +478,11 @@ mod tests {
 
     #[test]
     fn an_index_is_the_place_in_all() {
-        for (index, band) in Band::ALL.into_iter().enumerate() {
-            assert_eq!(band.index(), index);
-        }
-        for (index, kind) in DecisionKind::ALL.into_iter().enumerate() {
-            assert_eq!(kind.index(), index);
-        }
-        for (index, stage) in Stage::ALL.into_iter().enumerate() {
-            assert_eq!(stage.index(), index);
-        }
-        for (index, failure) in StoreFailure::ALL.into_iter().enumerate() {
-            assert_eq!(failure.index(), index);
-        }
-        for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
-            assert_eq!(refusal.index(), index);
-        }
+        assert!(Band::ALL.iter().enumerate().all(|(place, one)| one.index() == place));
+        assert!(DecisionKind::ALL.iter().enumerate().all(|(place, one)| one.index() == place));
+        assert!(Stage::ALL.iter().enumerate().all(|(place, one)| one.index() == place));
+        assert!(StoreFailure::ALL.iter().enumerate().all(|(place, one)| one.index() == place));
+        assert!(Refusal::ALL.iter().enumerate().all(|(place, one)| one.index() == place));
     }
 
     #[test]

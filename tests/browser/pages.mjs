@@ -169,7 +169,7 @@ await run({
     await visit(page, base, "#/worklist");
     const { items: [first], total } = await ask("/worklist?limit=1");
     assert(total > 5, `${total} things to do`);
-    await page.locator(".work > li").first().getByText(first.order_id).waitFor();
+    await page.locator(".work").getByText(first.order_id, { exact: true }).first().waitFor();
     const summary = page.locator("details[data-item$='|drafts'] > summary").first();
     await summary.focus();
     await page.keyboard.press("Enter");
