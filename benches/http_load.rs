@@ -1,11 +1,11 @@
-//! What HTTP clients cost a worker: how long its work takes with and without a load, side by side in
-//! one run.
+//! What HTTP clients cost a worker: how long its work takes with and without a load, side by side
+//! in one run.
 //!
 //! A worker on the in-memory broker and the server run as in the service, on a thread each. The
 //! worker gets orders with defects at a steady pace; what is timed is one boundary: all turns from
-//! the records to the committed transaction with its alerts and statuses, and what is then handed to
-//! readers. Phases without and with a load take turns (A B A B ...). The load is 200 clients that
-//! ask for lists, alerts and the summary one request after the other, with a pause of
+//! the records to the committed transaction with its alerts and statuses, and what is then handed
+//! to readers. Phases without and with a load take turns (A B A B ...). The load is 200 clients
+//! that ask for lists, alerts and the summary one request after the other, with a pause of
 //! `ODRWATCH_BENCH_PAUSE_MS` (200 by default) between two, and 20 that send a head byte by byte and
 //! never end it. Printed are quantiles over the boundaries of all A and of all B.
 
