@@ -10,6 +10,7 @@
 //! [`intake`] and [`decisions`] are what all share.
 //! Absent on purpose: Kafka, HTTP, clocks and threads.
 
+pub mod advice;
 pub mod alert_log;
 pub mod audit;
 pub mod batch;
@@ -34,5 +35,6 @@ pub mod slot;
 pub mod snapshots;
 pub mod stop;
 pub mod summary;
+mod topic_names;
 mod trail;
 pub mod worker;

@@ -10,6 +10,7 @@ use odrwatch::domain::event::Topic;
 use odrwatch::domain::ids::{NextOffset, ShardNo};
 use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
+use odrwatch::pipeline::advice::AdviceRules;
 use odrwatch::pipeline::desk::desk;
 use odrwatch::pipeline::ports::{InputPartition, SourceError};
 use odrwatch::pipeline::slot::Now;
@@ -166,6 +167,7 @@ impl World {
             limits: self.limits,
             start: AlertingStart::Decided,
             statuses: true,
+            matters: true,
             hash_seed,
             first: [NextOffset::stated(0); 4],
         }
@@ -178,6 +180,7 @@ impl World {
             number: WorkerNo::new(0),
             shard: self.shard_config(hash_seed),
             input: input::Limits::with_partitions(self.plan.partitions),
+            advice: Some(AdviceRules::default()),
             start: self.plan.start,
             idle_after_ms: 1_000,
             max_clock_ahead_ms: 10_000,
