@@ -1,29 +1,36 @@
-//! What HTTP clients cost the workers: the duration of transactions with and without a load, side
-//! by side in one run.
+//! What HTTP clients cost a worker: how long its work takes with and without a load, side by side
+//! in one run.
 //!
-//! `odrwatch demo` runs on the in-memory broker under a steady feed. Phases without and with a
-//! load take turns (A B A B ...). The load is 200 clients that ask for lists, alerts and the
-//! summary one request after the other, with a pause of `ODRWATCH_BENCH_PAUSE_MS` (200 by default)
-//! between two, and 20 that send a head byte by byte and never end it. From `/metrics`, read ten
-//! times a second, come the mean duration of the transactions of each tenth, and how many there
-//! were; printed are quantiles over the tenths of all A and of all B.
+//! A worker on the in-memory broker and the server run as in the service, on a thread each. The
+//! worker gets orders with defects at a steady pace; what is timed is one boundary: all turns from
+//! the records to the committed transaction with its alerts and statuses, and what is then handed
+//! to readers. Phases without and with a load take turns (A B A B ...). The load is 200 clients
+//! that ask for lists, alerts and the summary one request after the other, with a pause of
+//! `ODRWATCH_BENCH_PAUSE_MS` (200 by default) between two, and 20 that send a head byte by byte and
+//! never end it. Printed are quantiles over the boundaries of all A and of all B.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "what is measured is time")]
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "../tests/fleet/mod.rs"]
+mod fleet;
+
+#[path = "../tests/api/stage.rs"]
+#[allow(dead_code, reason = "the tests of the API use all of it")]
+mod stage;
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::support::{Deadline, process};
+use crate::stage::Stage;
 
 /// Clients that ask, and clients that never end their question.
 const ASKING: usize = 200;
@@ -33,7 +40,18 @@ const SLOW: usize = 20;
 const ROUNDS: usize = 5;
 const PHASE: Duration = Duration::from_secs(6);
 
-const SAMPLE: Duration = Duration::from_millis(100);
+/// Between two bytes of a head that never ends.
+const BYTE: Duration = Duration::from_millis(100);
+
+/// Orders with a defect that come in one boundary, and how many sellers they are of.
+const ORDERS: usize = 40;
+const SELLERS: usize = 500;
+
+/// Turns of 20 ms from one boundary of 5 s to the next.
+const TURNS: usize = 250;
+
+/// How long the worker rests after each boundary.
+const REST: Duration = Duration::from_millis(10);
 
 const PATHS: [&str; 4] = [
     "/api/v1/sellers?limit=50",
@@ -49,14 +67,15 @@ fn main() {
     }
     let pause = std::env::var("ODRWATCH_BENCH_PAUSE_MS").ok();
     let pause: u64 = pause.and_then(|text| text.parse().ok()).unwrap_or(200);
-    let mut demo = Demo::start();
+    let mut market = Market { stage: Stage::new(1), orders: 0 };
+    let address = market.stage.address;
     let (mut without, mut with) = (Samples::default(), Samples::default());
     let (mut answers, mut closed) = (0, 0);
-    demo.measure(&mut Samples::default());
+    market.measure(&mut Samples::default());
     for _ in 0..ROUNDS {
-        demo.measure(&mut without);
-        let load = Load::start(demo.address, Duration::from_millis(pause));
-        demo.measure(&mut with);
+        market.measure(&mut without);
+        let load = Load::start(address, Duration::from_millis(pause));
+        market.measure(&mut with);
         let (took, gone) = load.stop();
         answers += took;
         closed += gone;
@@ -65,72 +84,44 @@ fn main() {
     println!("{answers} answers, {closed} heads given up, {ROUNDS} phases of {PHASE:?} each");
     without.print("without load");
     with.print("with load   ");
-    demo.child.kill().unwrap();
-    demo.child.wait().unwrap();
+    market.stage.stop();
 }
 
-struct Demo {
-    child: Child,
-    address: SocketAddr,
+struct Market {
+    stage: Stage,
+    orders: usize,
 }
 
-impl Demo {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_odrwatch"));
-        command.args(["demo", "--http", &address.to_string(), "--events-per-second", "2000"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let demo = Self { child: process::spawn(command).unwrap(), address };
-        let deadline = Deadline::of_step();
-        while get(address, "/readyz").is_none_or(|answer| !answer.starts_with("HTTP/1.1 200")) {
-            deadline.wait(|| "the demo is ready".to_owned());
-        }
-        demo
-    }
-
-    /// The seconds that transactions took so far, and how many there were.
-    fn transactions(&self) -> (f64, f64) {
-        let text = get(self.address, "/metrics").unwrap();
-        let of = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.trim().parse::<f64>().unwrap()
-        };
-        let name = "odrwatch_transaction_duration_seconds";
-        (of(&format!("{name}_sum ")), of(&format!("{name}_count ")))
-    }
-
+impl Market {
     fn measure(&mut self, samples: &mut Samples) {
         let begun = Instant::now();
-        let mut before = self.transactions();
         while begun.elapsed() < PHASE {
-            std::thread::sleep(SAMPLE);
-            let now = self.transactions();
-            let (seconds, count) = (now.0 - before.0, now.1 - before.1);
-            before = now;
-            if count > 0.0 {
-                samples.micros.push(seconds / count * 1e6);
-                samples.transactions += count;
+            for _ in 0..ORDERS {
+                let seller = format!("Seller-{}", self.orders % SELLERS);
+                let order = format!("302-{:07}-0000000", self.orders);
+                self.stage.fleet.produce_defective_order(&seller, &order);
+                self.orders += 1;
             }
+            let start = Instant::now();
+            self.stage.fleet.run_turns(TURNS);
+            samples.0.push(start.elapsed());
+            std::thread::sleep(REST);
         }
     }
 }
 
 #[derive(Default)]
-struct Samples {
-    micros: Vec<f64>,
-    transactions: f64,
-}
+struct Samples(Vec<Duration>);
 
 impl Samples {
     fn print(&mut self, name: &str) {
-        self.micros.sort_by(f64::total_cmp);
-        let last = self.micros.len() - 1;
-        let at = |percent: usize| self.micros[last * percent / 100];
+        self.0.sort_unstable();
+        let last = self.0.len() - 1;
+        let at = |percent: usize| self.0[last * percent / 100].as_micros();
         println!(
-            "{name}: {:.0} transactions; duration in microseconds: least {:.0}, 10 % {:.0}, median \
-             {:.0}, 90 % {:.0}, 99 % {:.0}, most {:.0}",
-            self.transactions,
+            "{name}: {} boundaries of {ORDERS} orders; microseconds: least {}, 10 % {}, median {}, \
+             90 % {}, 99 % {}, most {}",
+            self.0.len(),
             at(0),
             at(10),
             at(50),
@@ -208,6 +199,6 @@ fn dawdle(address: SocketAddr, is_over: &AtomicBool) {
         if is_over.load(Ordering::Relaxed) || stream.write_all(&[*byte]).is_err() {
             return;
         }
-        std::thread::sleep(SAMPLE);
+        std::thread::sleep(BYTE);
     }
 }

@@ -26,6 +26,7 @@ pub mod seller_metrics;
 pub mod shard_metrics;
 pub mod shard_progress;
 pub mod snapshot_metrics;
+pub mod stores;
 
 pub use health::{HealthBoard, Readiness, ShardState, WorkerNo, WorkerState};
 pub use labels::{Band, DecisionKind, ShardPhase, Stage};
