@@ -11,7 +11,7 @@
 #[path = "../tests/advice/corpus.rs"]
 mod corpus;
 
-use corpus::{Counts, Row, count, precision, recall};
+use corpus::{Counts, count, count_folds, precision, recall};
 use odrwatch::advice::model::Model;
 use odrwatch::advice::{Decision, Rule};
 
@@ -28,15 +28,7 @@ fn main() {
         let model = include_str!("../src/advice/model.txt");
         count(&rows, &Model::read(model).expect("the trained model is right"), &mut counts);
     } else {
-        for fold in 0..folds {
-            let part = |mine: bool| -> Vec<Row> {
-                let numbered = rows.iter().enumerate();
-                let chosen = numbered.filter(|(at, _)| (at % folds == fold) == mine);
-                chosen.map(|(_, row)| row.clone()).collect()
-            };
-            let model = Model::read(&corpus::train(&part(false))).expect("training makes models");
-            count(&part(true), &model, &mut counts);
-        }
+        count_folds(&rows, folds, &mut counts);
     }
     if rest.iter().any(|word| word == "--wrong") {
         counts.wrong.sort();
