@@ -4,11 +4,12 @@
 mod corpus;
 #[path = "advice/hostile.rs"]
 mod hostile;
+#[path = "advice/train.rs"]
+mod train;
 
 use std::path::Path;
 
-use corpus::{Counts, count, count_folds, precision, read_rows, recall};
-use odrwatch::advice::model::Model;
+use corpus::{Counts, count, count_folds, precision, read_phrases, read_rows, recall};
 use odrwatch::advice::{Facts, Rule, read};
 use odrwatch::domain::event::Channel;
 
@@ -84,19 +85,17 @@ const FLOORS: [(Rule, (usize, usize)); 5] = [
     (Rule::BuyShipping, (780, 310)),
 ];
 
+const DEV: &str = "tests/data/feedback/dev.jsonl";
+const PHRASES: &str = "tests/data/feedback/phrases";
 const HELD_OUT: &str = "tests/data/feedback/heldout.jsonl";
-
-fn model() -> Model {
-    Model::read(include_str!("../src/advice/model.txt")).expect("the trained model is right")
-}
 
 #[test]
 fn held_out_comments_are_judged_no_worse_than_the_floors() {
     let mut counts = Counts::default();
     if Path::new(HELD_OUT).exists() {
-        count(&read_rows(HELD_OUT), &model(), &mut counts);
+        count(&read_rows(HELD_OUT), &corpus::model(), &mut counts);
     } else {
-        count_folds(&read_rows("tests/data/feedback/dev.jsonl"), 5, &mut counts);
+        count_folds(&read_rows(DEV), &read_phrases(PHRASES), 5, &mut counts);
     }
     let told = FLOORS.map(|(rule, (least_precision, least_recall))| {
         let table = &counts.rules[rule.index()];
@@ -111,10 +110,9 @@ fn held_out_comments_are_judged_no_worse_than_the_floors() {
 
 #[test]
 fn training_again_gives_the_same_model() {
-    let rows = read_rows("tests/data/feedback/dev.jsonl");
-    let weights = |text: &str| -> Vec<String> {
-        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
-    };
-    let again = weights(&corpus::train(&rows));
-    assert!(again == weights(include_str!("../src/advice/model.txt")), "run train_advice");
+    let trained = train::train(&read_rows(DEV), &read_phrases(PHRASES));
+    let is_same = trained.weights == include_bytes!("../src/advice/model.bin");
+    let verdicts = include_str!("../src/advice/verdicts.txt");
+    let (_, verdicts) = verdicts.split_once('\n').expect("a first line says what it is");
+    assert!(is_same && trained.verdicts == verdicts, "run train_advice");
 }

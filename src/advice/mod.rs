@@ -29,6 +29,7 @@ mod script;
 mod text;
 pub mod topic;
 pub mod verdict;
+pub mod weigh;
 
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
@@ -42,9 +43,10 @@ pub use verdict::{
 
 use clauses::Part;
 use lexicon::{Class, Coverage, Hit, lexicon};
-use model::{Head, Model};
-use rules::{Scores, Whole};
+use model::{HEADS, Model, Scores};
+use rules::Whole;
 use text::Text;
+use weigh::Findings;
 
 /// Judges a comment of which the seller's own data are not known.
 #[must_use]
@@ -75,15 +77,12 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
     let (personal, formed) = personal::judge(comment, &text, &own, profile);
     let mut parts =
         language.map_or_else(Vec::new, |language| clauses::parts(&text, language, &own));
-    let mut scores = Scores::default();
-    for part in &mut parts {
-        let features = model::features(&text.folded, language.unwrap_or(Language::En), part);
-        part.scores = Head::ALL.map(|head| model.score(head, &features));
-        scores.add(part.scores);
-    }
+    let whole_scores = score(&text, language, &mut parts, model);
     let doubts = doubts(&text, &hits, language, &parts);
     let has_sellers_data = personal.decision != Decision::Not;
-    let whole = Whole { text: &text, parts: &parts, scores, doubts: &doubts, has_sellers_data };
+    let signs = signs(&parts, whole_scores, [obscene.decision, personal.decision]);
+    let weighed = model.balance.weigh(&signs);
+    let whole = Whole { text: &text, parts: &parts, weighed, doubts: &doubts, has_sellers_data };
     let mut verdicts = [
         obscene,
         personal,
@@ -102,12 +101,12 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
         }
         verdict.sort();
     }
-    let reads = (whole.reads_like_a_product(), whole.reads_like_delay());
     Reading {
         language,
-        reason: reason::reason(whole.topics(), reads.0, reads.1),
+        reason: reason::reason(whole.topics(), whole_scores),
         work: text.folded.len() + hits.len() + compared + formed,
         clauses: parts.iter().map(|part| told(&text, part)).collect(),
+        weighed,
         verdicts,
     }
 }
@@ -129,6 +128,7 @@ fn wordless(text: &Text) -> Reading {
         verdicts,
         reason: Reason::Other,
         clauses: Vec::new(),
+        weighed: [i32::MIN; 3],
         work: text.folded.len(),
     }
 }
@@ -140,6 +140,9 @@ const LEAST_COVERED: usize = 40;
 const LEAST_COVERED_OF_FEW: usize = 25;
 const FEW_LETTERS: usize = 48;
 
+/// As little as this is enough where no other language covers half as much.
+const LEAST_COVERED_ALONE: usize = 20;
+
 fn language(text: &Text, hits: &[Hit]) -> Option<Language> {
     if 3 * text.foreign > text.letters {
         return None;
@@ -148,7 +151,11 @@ fn language(text: &Text, hits: &[Hit]) -> Option<Language> {
     let best = coverage.best(&text.folded)?;
     let is_short = text.letters <= FEW_LETTERS;
     let least = if is_short { LEAST_COVERED_OF_FEW } else { LEAST_COVERED };
-    (100 * coverage.covered[best.index()] >= least * coverage.words).then_some(best)
+    let covered = coverage.covered[best.index()];
+    let others = Language::ALL.into_iter().filter(|other| *other != best);
+    let next = others.map(|other| coverage.covered[other.index()]).max().unwrap_or(0);
+    let least = if 2 * next <= covered { LEAST_COVERED_ALONE } else { least };
+    (100 * covered >= least * coverage.words).then_some(best)
 }
 
 /// What makes a whole comment doubtful, whatever its words are.
@@ -207,13 +214,68 @@ fn told(text: &Text, part: &Part) -> Clause {
     }
 }
 
-/// The features of a comment, for the model's training.
+/// Asks the model what each clause reads like, and what all of them together.
+fn score(text: &Text, language: Option<Language>, parts: &mut [Part], model: &Model) -> Scores {
+    let mut sums = [0; HEADS];
+    let mut count = 0;
+    for part in parts {
+        let features = model::features(&text.folded, language.unwrap_or(Language::En), part);
+        let own = model.sums(&features);
+        part.scores = model::scores(own, features.len());
+        for (sum, own) in sums.iter_mut().zip(own) {
+            *sum += own;
+        }
+        count += features.len();
+    }
+    model::scores(sums, count)
+}
+
+/// The signs of a comment, see [`weigh`].
+fn signs(parts: &[Part], whole: Scores, rules: [Decision; 2]) -> Vec<usize> {
+    let is_long = |part: &&Part| part.words > 1;
+    let clauses: Vec<Scores> = parts.iter().filter(is_long).map(|part| part.scores).collect();
+    let has_unread = parts.iter().any(|part| part.topics.is_empty() && part.unknown > 1);
+    let flags = [
+        rules[0] != Decision::Not,
+        rules[1] != Decision::Not,
+        clauses.len() <= 1,
+        clauses.len() == 2,
+        clauses.len() > 4,
+        has_unread,
+        parts.iter().any(|part| part.has(Class::Parcel)),
+    ];
+    let topics = parts.iter().fold(topic::Topics::default(), |all, part| all.union(part.set));
+    weigh::signs(Findings { topics, flags, whole, clauses: &clauses })
+}
+
+/// A comment as training sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Lesson {
+    /// The features of each clause.
+    pub features: Vec<Vec<u32>>,
+    /// The signs that are there.
+    pub signs: Vec<usize>,
+    /// Whether rules 3 to 5 leave it to the signs.
+    pub may_be_eligible: [bool; 3],
+}
+
+/// A comment as training sees it, with the scores of a model.
 #[must_use]
-pub fn training_features(comment: &str) -> Vec<usize> {
+pub fn lesson(comment: &str, profile: &Profile, model: &Model) -> Lesson {
     let text = Text::new(comment);
     let hits = lexicon().hits(&text.folded);
-    let Some(language) = language(&text, &hits) else { return Vec::new() };
+    let Some(language) = language(&text, &hits) else { return Lesson::default() };
     let own = clauses::of_language(&hits, language);
-    let parts = clauses::parts(&text, language, &own);
-    parts.iter().flat_map(|part| model::features(&text.folded, language, part)).collect()
+    let mut parts = clauses::parts(&text, language, &own);
+    let of_part = |part| model::features(&text.folded, language, part);
+    let features = parts.iter().map(of_part).collect();
+    let (obscene, _) = obscene::judge(comment, &text, &hits, Some(language), lexicon());
+    let (personal, _) = personal::judge(comment, &text, &own, profile);
+    let whole = score(&text, Some(language), &mut parts, model);
+    let signs = signs(&parts, whole, [obscene.decision, personal.decision]);
+    let doubts = doubts(&text, &hits, Some(language), &parts);
+    let has_sellers_data = personal.decision != Decision::Not;
+    let whole =
+        Whole { text: &text, parts: &parts, weighed: [0; 3], doubts: &doubts, has_sellers_data };
+    Lesson { features, signs, may_be_eligible: whole.may_be_eligible() }
 }
