@@ -37,7 +37,7 @@ fn main() {
     } else if folds == 1 {
         count(&rows, &corpus::model(), &mut counts);
     } else {
-        count_folds(&rows, &phrases, folds, &mut counts);
+        count_folds(&rows, &phrases, (folds, folds), &mut counts);
     }
     if rest.iter().any(|word| word == "--wrong") {
         counts.wrong.sort();

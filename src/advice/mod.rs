@@ -141,7 +141,7 @@ const LEAST_COVERED_OF_FEW: usize = 25;
 const FEW_LETTERS: usize = 48;
 
 /// As little as this is enough where no other language covers half as much.
-const LEAST_COVERED_ALONE: usize = 20;
+const LEAST_COVERED_ALONE: usize = 28;
 
 fn language(text: &Text, hits: &[Hit]) -> Option<Language> {
     if 3 * text.foreign > text.letters {
@@ -189,18 +189,21 @@ fn doubts(text: &Text, hits: &[Hit], language: Option<Language>, parts: &[Part])
     doubts
 }
 
-/// Whether words of another language stand where this one has none: three, and a quarter of all.
+/// Whether words of another language stand where this one has none: three, or four with short ones
+/// among them, and a quarter of all.
 fn is_mixed(text: &Text, hits: &[Hit], language: Language) -> bool {
-    let is_word = |hit: &&Hit| hit.end - hit.start > 5;
+    let letters = |hit: &Hit| hit.end - hit.start - 2;
     let mine: Vec<&Hit> = hits.iter().filter(|hit| hit.language == language).collect();
     let is_mine = |hit: &Hit| mine.iter().any(|own| own.start < hit.end && hit.start < own.end);
     let total = text.folded.split(' ').filter(|word| !word.trim().is_empty()).count();
     Language::ALL.into_iter().filter(|other| *other != language).any(|other| {
-        let theirs = hits.iter().filter(|hit| hit.language == other).filter(is_word);
-        let mut places: Vec<usize> =
-            theirs.filter(|hit| !is_mine(hit)).map(|hit| hit.start).collect();
-        places.dedup();
-        places.len() >= 3 && 4 * places.len() >= total
+        let theirs = hits.iter().filter(|hit| hit.language == other && hit.end - hit.start > 4);
+        let mut places: Vec<(usize, bool)> =
+            theirs.filter(|hit| !is_mine(hit)).map(|hit| (hit.start, letters(hit) > 3)).collect();
+        places.sort_unstable();
+        places.dedup_by_key(|(start, _)| *start);
+        let long = places.iter().filter(|(_, is_long)| *is_long).count();
+        (long >= 3 || places.len() >= 4) && 4 * places.len() >= total
     })
 }
 

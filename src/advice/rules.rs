@@ -14,9 +14,7 @@ use super::lexicon::Class;
 use super::model::Head;
 use super::text::Text;
 use super::topic::{Topic, Topics};
-use super::verdict::{
-    Blocker, BlockerKind, Decision, Evidence, Finding, Rule, Span, Verdict,
-};
+use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Rule, Span, Verdict};
 
 /// The topics of a rule.
 struct Table {
@@ -139,6 +137,9 @@ const BUY_SHIPPING: Table = Table {
     ],
 };
 
+/// So far below what is asked, in thousandths, words that the lexicons know all are believed.
+const NEARLY: i32 = -700;
+
 /// A comment that is to be judged as a whole.
 pub(super) struct Whole<'a> {
     pub text: &'a Text,
@@ -165,9 +166,18 @@ impl Whole<'_> {
         self.parts.iter().map(|part| part.unknown).sum()
     }
 
-    /// Whether the signs of the whole comment come to what the rule asks.
-    fn is_weighty(&self, rule: Rule) -> bool {
-        self.weighed[rule.index() - Rule::ProductReview.index()] >= 0
+    /// Whether the signs of the whole comment come to what the rule asks, or nearly so where the
+    /// lexicons know every word and find what the rule needs and nothing else.
+    fn is_weighty(&self, rule: Rule, table: &Table) -> bool {
+        let weighed = self.weighed[rule.index() - Rule::ProductReview.index()];
+        let all = self.topics();
+        let is_plain = || {
+            self.unknown() == 0
+                && all.has_any(table.needs)
+                && !all.has_any(table.forbids)
+                && !all.has_any(table.opens)
+        };
+        weighed >= 0 || (weighed >= NEARLY && is_plain())
     }
 
     fn spans(&self, topics: &[Topic]) -> Vec<(Topic, Span)> {
@@ -204,7 +214,7 @@ impl Whole<'_> {
 
     /// Rule 3.
     pub(super) fn product_review(&self) -> Verdict {
-        let is_weighty = self.is_weighty(Rule::ProductReview);
+        let is_weighty = self.is_weighty(Rule::ProductReview, &PRODUCT_REVIEW);
         let mut verdict = self.begin(&PRODUCT_REVIEW, is_weighty);
         let all = self.topics();
         if verdict.decision == Decision::Not {
@@ -231,7 +241,7 @@ impl Whole<'_> {
 
     /// Rule 4, for an order that Amazon fulfilled.
     pub(super) fn fulfilled_by_amazon(&self) -> Verdict {
-        let is_weighty = self.is_weighty(Rule::FulfilledByAmazon);
+        let is_weighty = self.is_weighty(Rule::FulfilledByAmazon, &FULFILLED_BY_AMAZON);
         let mut verdict = self.begin(&FULFILLED_BY_AMAZON, is_weighty);
         let all = self.topics();
         if verdict.decision == Decision::Not {
@@ -257,14 +267,14 @@ impl Whole<'_> {
         } else if all.has_any(&open) {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
         } else {
-            self.nothing_said(&mut verdict);
+            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         }
         verdict
     }
 
     /// Rule 5, for an order that was shipped on time with Buy Shipping.
     pub(super) fn buy_shipping(&self) -> Verdict {
-        let is_weighty = self.is_weighty(Rule::BuyShipping);
+        let is_weighty = self.is_weighty(Rule::BuyShipping, &BUY_SHIPPING);
         let mut verdict = self.begin(&BUY_SHIPPING, is_weighty);
         let all = self.topics();
         if verdict.decision == Decision::Not {
@@ -277,7 +287,7 @@ impl Whole<'_> {
         } else if all.has(Topic::Delivery) {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
         } else {
-            self.nothing_said(&mut verdict);
+            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         }
         verdict
     }

@@ -62,11 +62,8 @@ const CONTESTS: [(&str, &[Head], &[Head]); 3] = [
 const OF_SCORE: usize = STEPS.len();
 
 /// How many signs there are.
-pub const SIGNS: usize = 1
-    + Topic::ALL.len()
-    + FLAGS.len()
-    + 3 * OF_SCORE * HEADS
-    + 3 * OF_SCORE * CONTESTS.len();
+pub const SIGNS: usize =
+    1 + Topic::ALL.len() + FLAGS.len() + 3 * OF_SCORE * HEADS + 3 * OF_SCORE * CONTESTS.len();
 
 /// The names of all signs, by number.
 #[must_use]

@@ -289,10 +289,15 @@ pub fn count(rows: &[Row], model: &Model, counts: &mut Counts) {
     }
 }
 
-/// Judges each labelled comment with a model that was trained on the other folds.
-pub fn count_folds(rows: &[Row], phrases: &[Phrase], count_of: usize, counts: &mut Counts) {
-    let folds = folds(rows, count_of);
-    for fold in 0..count_of {
+/// Judges the comments of so many of the folds, each with a model that was trained on the others.
+pub fn count_folds(
+    rows: &[Row],
+    phrases: &[Phrase],
+    (counted, all): (usize, usize),
+    counts: &mut Counts,
+) {
+    let folds = folds(rows, all);
+    for fold in 0..counted {
         let part = |mine: bool| -> Vec<Row> {
             let of = rows.iter().zip(&folds).filter(|(_, of)| (**of == fold) == mine);
             of.map(|(row, _)| row.clone()).collect()

@@ -126,7 +126,16 @@ fn guide(topics: &[&str]) -> [Option<bool>; 3] {
     let any = |of: &[&str]| topics.iter().any(|topic| of.contains(topic));
     let way = ["late", "not_received", "courier", "packing", "transit"];
     let is_way = any(&way)
-        && only(&["late", "not_received", "courier", "packing", "transit", "neutral", "seller", "market"]);
+        && only(&[
+            "late",
+            "not_received",
+            "courier",
+            "packing",
+            "transit",
+            "neutral",
+            "seller",
+            "market",
+        ]);
     // Damage is eligible beside a named cause.
     let cause = ["packing", "transit"];
     let is_caused = any(&cause) && only(&["damage", "packing", "transit", "neutral"]);
@@ -134,7 +143,9 @@ fn guide(topics: &[&str]) -> [Option<bool>; 3] {
     [
         Some(any(&["product"]) && only(&["product", "neutral"])),
         if is_open { None } else { Some(is_way || is_caused) },
-        Some(any(&["late", "not_received"]) && only(&["late", "not_received", "neutral", "seller"])),
+        Some(
+            any(&["late", "not_received"]) && only(&["late", "not_received", "neutral", "seller"]),
+        ),
     ]
 }
 
@@ -142,14 +153,12 @@ fn of_phrase(phrase: &Phrase) -> Example {
     let topics: Vec<&str> = phrase.topic.split(' ').collect();
     let of: Vec<Head> =
         topics.iter().flat_map(|topic| heads_of(topic, &phrase.id)).copied().collect();
-    let is_mixed = topics.len() > 1;
     Example {
         name: phrase.id.clone(),
         fold: fold_of(&phrase.id),
         text: phrase.text.clone(),
         profile: Profile::default(),
-        // Where a phrase ends and the other begins is not said, so no clause of both is learnt.
-        heads: Head::ALL.map(|head| (!is_mixed).then(|| of.contains(&head))),
+        heads: Head::ALL.map(|head| Some(of.contains(&head))),
         rules: guide(&topics),
         is_comment: false,
     }
