@@ -1,8 +1,8 @@
 //! Topics to alerts on a real broker: CPU-seconds of the service per million records, beside a
 //! bare consumer that only reads the same topics in record-time order.
 //!
-//! The market is `sim::bulk` over 75 days in 4 topics of 4 partitions, produced with its original
-//! timestamps; `ODRWATCH_BENCH_RECORDS` sets the number of records (2 million by default). The
+//! The market is `sim::bulk` over the last 75 days in 4 topics of 4 partitions, produced with its
+//! original timestamps; `ODRWATCH_BENCH_RECORDS` sets the number of records (2 million by default). The
 //! service is the release binary with one worker and `alerts_from: earliest`, measured from its
 //! start until `/readyz` says that it has caught up; the bare consumer is the same adapter without
 //! anything behind it. Both are measured three times, in turns, by `/proc`.
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use odrwatch::domain::event::Topic;
 use odrwatch::kafka::{Creation, TopicLayout, check_topics, create_topics};
@@ -36,6 +36,9 @@ use crate::support::topics::{Isolation, Record, end_offsets, produce};
 
 /// Partitions of each topic.
 const PARTITIONS: u32 = 4;
+
+/// Days of the market, which end today.
+const DAYS: u32 = 75;
 
 /// Records that are produced at a time.
 const BATCH: usize = 100_000;
@@ -69,8 +72,11 @@ fn main() {
 
 /// Produces the market; returns the number of its records.
 fn fill(cluster: &Cluster, records: u64) -> u64 {
-    let start_ms = 1_767_225_600_000;
-    let mut bulk = Bulk::new(BulkConfig::new(1, records * 92 / 100, 75, 20_000, start_ms));
+    // The latest days: the broker takes away what is older than the topics' retention.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let today = i64::try_from(now.as_secs() / 86_400).unwrap();
+    let start_ms = (today - i64::from(DAYS)) * 86_400_000;
+    let mut bulk = Bulk::new(BulkConfig::new(1, records * 92 / 100, DAYS, 20_000, start_ms));
     let mut buffers = BulkBuffers::default();
     let mut batch = Vec::with_capacity(BATCH);
     let mut produced = 0;

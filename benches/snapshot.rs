@@ -80,6 +80,8 @@ fn header(shard: &Shard) -> Header {
             positions: shard
                 .positions()
                 .map(|position| Position { next: position.next, watermark: position.watermark }),
+            shards: None,
+            logs: Default::default(),
             decisions: Vec::new(),
             seq: shard.seq(),
             outputs_written: 0,

@@ -4,6 +4,7 @@
 #   BOOTSTRAP=kafka:9092 PRINCIPAL=User:odrwatch deploy/kafka-acls.sh          adds the entries
 #   PRINCIPAL=User:odrwatch deploy/kafka-acls.sh --print                       only shows the commands
 #
+# REQUEUE_PRINCIPAL names who may also run `odrwatch dlq requeue`, which writes to the inputs; without it nobody may.
 # COMMAND_CONFIG names a file with the settings of a client that may alter access control. KAFKA_ACLS is Kafka's own tool
 # (kafka-acls.sh on the PATH). The names below are the defaults of kafka.group and kafka.topics; set those that differ.
 # Read and Write imply Describe, and Write on a topic implies what an idempotent producer needs of the cluster.
@@ -29,7 +30,7 @@ case ${1-} in
         run() { "$@"; }
         ;;
     *)
-        sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
         exit 64
         ;;
 esac
@@ -56,3 +57,12 @@ allow --topic "$SNAPSHOTS" --operation Read --operation Write --operation Descri
 allow --group "$GROUP" --operation Read
 # One transactional id for each worker: group, instance and number.
 allow --transactional-id "$GROUP-" --resource-pattern-type prefixed --operation Write
+# Giving dead letters back: the service itself has no right to write to its inputs.
+if [[ -n ${REQUEUE_PRINCIPAL-} ]]; then
+    PRINCIPAL=$REQUEUE_PRINCIPAL
+    allow --topic "$ORDERS" --topic "$FEEDBACK" --topic "$CLAIMS" --topic "$CHARGEBACKS" \
+        --operation Write --operation DescribeConfigs
+    allow --topic "$DEAD_LETTERS" --operation Read --operation Write
+    allow --group "$GROUP" --operation Read
+    allow --transactional-id "$GROUP-requeue" --operation Write
+fi

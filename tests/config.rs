@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+#[path = "config/reference.rs"]
+mod reference;
 #[path = "config/shown.rs"]
 mod shown;
 

@@ -3,7 +3,11 @@
 //! Whatever happens on the way, the committed alerts must be those of a bounded replay of the
 //! logs with the recorded decisions, byte for byte, and a prefix of them at every moment.
 
+#[path = "fleet/audits.rs"]
+mod audits;
 mod fleet;
+#[path = "fleet/losses.rs"]
+mod losses;
 #[path = "fleet/snapshots.rs"]
 mod snapshots;
 

@@ -12,7 +12,10 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, Val
 use clap_complete::Shell;
 
 use super::advise::args::AdviseArgs;
+use super::dlq::args::DlqCommand;
 use super::exit::ExitCode;
+pub use super::replay::args::ReplayArgs;
+pub use super::verify::args::VerifyArgs;
 use crate::config::LogFormat;
 use crate::domain::time::RecordTime;
 use crate::pipeline::replay::LAST_MS;
@@ -30,12 +33,19 @@ Examples:
 
 Exit codes:
    0  done, or stopped as asked
+   1  verify: what is committed is not what the inputs give
   64  the command line, or a file that it names, is wrong
+  65  the inputs do not give what was committed; they were changed
+  66  retention dropped records before they were read
   69  brokers or a file cannot be reached
   70  a broken invariant; a restart does not help
+  74  the end of an input's log was lost
   75  passing trouble, or a newer instance took over; restart
+  76  a newer version wrote the progress topic
   77  the broker refused us (authentication, authorisation)
   78  the configuration or the topics are wrong; `odrwatch validate` lists how
+  79  an input has another number of partitions than before
+  80  an input was deleted, or is another topic than before
 
 Every configuration key can also be set by an environment variable, such as
 ODRWATCH__KAFKA__BOOTSTRAP_SERVERS for kafka.bootstrap_servers, and by --set.";
@@ -109,6 +119,16 @@ a partition must come in the order of their offsets, within a file and from file
 writes alerts.jsonl, totals.jsonl, dead.jsonl and outcomes.json. A file that cannot be read ends
 with 69, and one that holds something else with 64 and the line.")]
     Replay(ReplayArgs),
+    /// Compute everything again from the topics and compare it with what is committed
+    #[command(after_help = "\
+Examples:
+  odrwatch verify -c odrwatch.yaml                   while the service runs, or without it
+  odrwatch verify -c odrwatch.yaml --format json
+
+Lists every alert that is missing, extra or different, and every digest that is not what was
+committed. Ends with 0 if there is none and with 1 if there are; with another code if it could not
+tell. Where retention has passed the first record, it begins with the oldest snapshot that fits.")]
+    Verify(VerifyArgs),
     /// Show a synthetic market: 90 days of history in seconds, then on in real time
     #[command(after_help = "\
 Examples:
@@ -120,6 +140,7 @@ Examples:
     #[command(after_help = "\
 Example:
   odrwatch validate -c odrwatch.yaml && systemctl restart odrwatch
+  odrwatch validate -c odrwatch.yaml --against stricter.yaml --days 14
 
 Without --no-environment the topics are looked at, too. Ends with 0 if all is right, with 78 if
 configuration or topics have mistakes, and with 69 if no broker answers within 5 seconds.")]
@@ -139,6 +160,9 @@ hold for all rows of a report.")]
     /// Create or check the topics
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Look at the dead letters of the cluster, or give them back
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Print a JSON Schema (draft 2020-12)
     #[command(after_help = "\
 Example:
@@ -185,38 +209,9 @@ impl fmt::Debug for ConfigArgs {
 /// `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Where the configuration comes from.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-/// `replay`.
-#[derive(Clone, Debug, Args)]
-pub struct ReplayArgs {
-    /// Files of records, one JSON object each; - is the standard input
-    #[arg(value_name = "FILE", required_unless_present = "from_kafka")]
-    pub files: Vec<PathBuf>,
-    /// Read the topics up to their present ends instead of files
-    #[arg(long, conflicts_with = "files")]
-    pub from_kafka: bool,
-    /// Stop at what was known at this time of the records (RFC 3339, or ms since 1970)
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub until: Option<RecordTime>,
-    /// Recorded decisions: lines of JSON, or a dump of the progress topic
-    #[arg(long, value_name = "FILE")]
-    pub decisions: Option<PathBuf>,
-    /// Partitions of each topic [default: 1 + the largest in the files]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub partitions: Option<u32>,
-    /// Policy file (YAML or JSON) in place of the configured policy
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
-    /// Directory for the four result files; made if it is not there
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// How the summary is printed; the full results go to --out
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: OutputFormat,
+    /// Go on behind records that retention dropped before they were read; recorded for ever
+    #[arg(long)]
+    pub accept_gap: bool,
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -272,6 +267,12 @@ pub struct ValidateArgs {
     /// Check only what is written: read no secret files and ask no broker
     #[arg(long)]
     pub no_environment: bool,
+    /// Show what a changed policy (a file) would have said in the last days; reads the topics
+    #[arg(long, value_name = "FILE", conflicts_with = "no_environment")]
+    pub against: Option<PathBuf>,
+    /// How many days --against looks back on
+    #[arg(long, value_name = "N", default_value_t = 30, requires = "against")]
+    pub days: u32,
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -364,7 +365,8 @@ pub enum OutputFormat {
     Json,
 }
 
-fn parse_time(text: &str) -> Result<RecordTime, String> {
+/// A time on a command line: RFC 3339, or ms since 1970.
+pub(super) fn parse_time(text: &str) -> Result<RecordTime, String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let ms = if is_number { text.parse().ok() } else { parse_instant(text) };
     ms.filter(|ms| (0..=LAST_MS).contains(ms))

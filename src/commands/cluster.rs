@@ -1,14 +1,19 @@
 //! The Kafka cluster that a configuration names: its settings for the adapter, and its topics.
 
 use std::fmt::Write;
+use std::ops::ControlFlow;
 use std::time::Duration;
+
+use tracing::debug;
 
 use super::exit::ExitCode;
 use super::failure::Failure;
 use super::service::failure_of_source;
 use crate::config::{Config, SnapshotPlace};
-use crate::kafka::{self, KafkaConfig, TopicFacts, TopicsError};
+use crate::domain::ids::{NextOffset, ShardNo};
+use crate::kafka::{self, AuditPartition, KafkaConfig, TopicFacts, TopicsError};
 use crate::pipeline::ports::SourceError;
+use crate::wire::progress::{self, Progress};
 
 /// The adapter's settings.
 #[must_use]
@@ -62,6 +67,53 @@ pub fn check(config: &Config, settings: &KafkaConfig) -> Result<TopicFacts, Fail
             }
         }
     })
+}
+
+/// How many of a progress partition's last offsets are looked at for a record: aborted ones and
+/// marks may lie behind it.
+const LAST_OFFSETS: i64 = 256;
+
+/// Refuses inputs that have another number of partitions than the last progress records say:
+/// before anything is joined, for a shard that is new would know of no history.
+///
+/// # Errors
+/// 79. What cannot be read here is left to whoever needs it.
+pub fn refuse_another_count(settings: &KafkaConfig, partitions: u32) -> Result<(), Failure> {
+    let asked: Vec<_> = (0..partitions).map(ShardNo::new).map(AuditPartition::Progress).collect();
+    let mut stated = None;
+    let read = kafka::audit_spans(settings, &asked).and_then(|spans| {
+        let last: Vec<_> = spans
+            .into_iter()
+            .map(|span| {
+                let from = NextOffset::stated(span.end.get() - LAST_OFFSETS);
+                kafka::part_of(span, from, span.end)
+            })
+            .collect();
+        kafka::read_audit(settings, &last, &mut |_, record| {
+            let record = record.value.map(progress::decode);
+            if let Some(Ok(Progress { shards: Some(shards), .. })) = record
+                && shards != partitions
+            {
+                stated = Some(shards);
+            }
+            ControlFlow::Continue(None)
+        })
+    });
+    if let Err(error) = read {
+        debug!(%error, "the last progress records were not looked at");
+    }
+    match stated {
+        None => Ok(()),
+        Some(before) => {
+            let words = format!(
+                "the inputs have {partitions} partitions, and had {before} when progress was last \
+                 committed: sellers are on other partitions now than their history. Copy all four \
+                 inputs, with their keys and timestamps, into new topics with {partitions} \
+                 partitions, and start a new group with new output topics"
+            );
+            Err(Failure::new(ExitCode::Partitions, words))
+        }
+    }
 }
 
 /// Whether the Kafka client takes its settings; no broker is asked.

@@ -5,9 +5,11 @@
 //! alerts, which is the engine's.
 
 pub mod advise;
+mod against;
 pub mod args;
 mod cluster;
 mod demo;
+pub mod dlq;
 pub mod exit;
 pub mod failure;
 pub mod output;
@@ -19,6 +21,7 @@ pub mod start;
 pub mod texts;
 pub mod topics;
 pub mod validate;
+pub mod verify;
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -32,9 +35,11 @@ pub fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
         Command::Replay(args) => replay::run(args, &cli.global),
+        Command::Verify(args) => verify::run(args, &cli.global),
         Command::Advise(args) => advise::run(args),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Topics(command) => topics::run(command, &cli.global),
+        Command::Dlq(command) => dlq::run(command, &cli.global),
         Command::Schema(args) => texts::schema(args.name),
         Command::Completions(args) => texts::completions(args.shell),
         Command::Man => texts::man(),

@@ -30,10 +30,12 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = start::load(&start::sources(&args.config))?;
     start::start_logs(global, &config.log)?;
     let facts = cluster::check(&config, &cluster::settings(&config))?;
+    cluster::refuse_another_count(&cluster::settings(&config), facts.partitions)?;
     let listener = service::listen(config.http.listen)?;
     let bound = listener.local_addr().unwrap_or(config.http.listen);
     let mut service = service_of(&config, facts.partitions, bound);
     service.snapshots = snapshots(&config, &facts)?;
+    service.worker.accepts_gaps = args.accept_gap;
     if service.worker.owner.is_none() {
         info!(%bound, "http.advertise is not stated: progress records name no address of ours");
     }
@@ -41,7 +43,10 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
 }
 
 /// How the state is kept, as the configuration says.
-fn snapshots(config: &Config, facts: &TopicFacts) -> Result<Option<SnapshotPlan>, Failure> {
+///
+/// # Errors
+/// 78 for a directory that cannot be used, or what kept the cluster from answering.
+pub fn snapshots(config: &Config, facts: &TopicFacts) -> Result<Option<SnapshotPlan>, Failure> {
     let kafka = cluster::settings(config);
     let group = config.kafka.group.clone();
     let store: Arc<dyn Fn() -> Box<dyn SnapshotStore> + Send + Sync> =
@@ -106,6 +111,7 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
         commit_interval_ms: ms(engine.commit_interval),
         transaction_timeout_ms: ms(config.kafka.transaction_timeout),
         breaker_percent: engine.dead_letter_breaker_percent.unwrap_or(0),
+        accepts_gaps: false,
         topics: config.kafka.topics.inputs.clone(),
         policy: policy_fingerprint(&config.policy, engine.boundary.ms()),
         owner: config.http.advertised(http),

@@ -29,6 +29,7 @@ use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
 use crate::snapshot::keeper::{Keeper, KeeperConfig};
 use crate::telemetry::health::{HealthBoard, WorkerNo, WorkerState};
+use crate::telemetry::labels::StopReason;
 use crate::telemetry::metrics::{BuildInfo, Metrics};
 use crate::telemetry::shard_progress::ShardProgress;
 
@@ -369,7 +370,7 @@ impl WorkerPart {
         let clock = Clock::start();
         let Some(broker) = self.connect(&clock, connect)? else { return Ok(()) };
         let Self { config, metrics, health, shutdown, board, desk, model } = self;
-        let mut worker = Worker::new(broker, config, metrics, health);
+        let mut worker = Worker::new(broker, config, Arc::clone(&metrics), health);
         if let Some(board) = board {
             worker.publish_on(board);
         }
@@ -381,10 +382,22 @@ impl WorkerPart {
             match worker.turn(clock.now()) {
                 Ok(true) => {}
                 Ok(false) => worker.wait(SLEEP),
-                Err(stop) => return Err(failure_of(stop)),
+                Err(stop) => {
+                    metrics.stopped(stop.reason());
+                    if stop.reason() == StopReason::DataGap {
+                        // With what is committed kept, --accept-gap can go on behind the gap.
+                        if let Err(error) = worker.shut_down(clock.now()) {
+                            warn!(%error, "the state before the gap could not be kept");
+                        }
+                    }
+                    return Err(failure_of(stop));
+                }
             }
         }
-        worker.shut_down(clock.now()).map_err(failure_of)
+        worker.shut_down(clock.now()).map_err(|stop| {
+            metrics.stopped(stop.reason());
+            failure_of(stop)
+        })
     }
 
     /// Connects, waiting out what passes; `None` if the service stops meanwhile.
@@ -405,7 +418,12 @@ impl WorkerPart {
                 Err(error) => error,
             };
             let passes = matches!(error, SourceError::NotReady(_) | SourceError::Unavailable(_));
-            if !passes || clock.now().mono_ms > limit_ms {
+            if !passes {
+                let stop = Stop::from_source(error);
+                self.metrics.stopped(stop.reason());
+                return Err(failure_of(stop).during("connecting a worker"));
+            }
+            if clock.now().mono_ms > limit_ms {
                 return Err(failure_of_source(&error).during("connecting a worker"));
             }
             warn!(%error, "cannot connect yet");
@@ -416,17 +434,7 @@ impl WorkerPart {
 
 /// The failure that a loud stop is.
 fn failure_of(stop: Stop) -> Failure {
-    let code = match &stop {
-        Stop::Fenced(_) => ExitCode::Temporary,
-        Stop::Refused(_) => ExitCode::Refused,
-        Stop::Limit { .. }
-        | Stop::Breaker(_)
-        | Stop::Log(_)
-        | Stop::Digest(_)
-        | Stop::Progress(_)
-        | Stop::Client(_) => ExitCode::Software,
-    };
-    Failure::new(code, stop)
+    Failure::new(ExitCode::of_stop(stop.reason()), stop)
 }
 
 /// The failure that an error of a source is.
@@ -435,7 +443,7 @@ pub fn failure_of_source(error: &SourceError) -> Failure {
         SourceError::NotReady(_) | SourceError::Unavailable(_) => ExitCode::Unavailable,
         SourceError::Refused(_) => ExitCode::Refused,
         SourceError::Fenced(_) => ExitCode::Temporary,
-        SourceError::Stop(_) | SourceError::Fatal(_) => ExitCode::Software,
+        SourceError::Stop(_) | SourceError::Lost(_) | SourceError::Fatal(_) => ExitCode::Software,
     };
     Failure::new(code, error.to_string())
 }

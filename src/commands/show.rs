@@ -182,9 +182,67 @@ pub fn lines(table: &Table) -> String {
     text
 }
 
+/// A text without what drives a terminal, hides in its text or turns it around.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if misleads(letter) {
+            write!(safe, "{}", letter.escape_unicode())
+                .expect("a String takes all that is written to it");
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+/// Any bytes as text that is safe to show, and that tells every byte: what is no UTF-8 is `\xNN`,
+/// and a backslash is two.
+#[must_use]
+pub fn escaped_bytes(bytes: &[u8]) -> String {
+    let mut safe = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        safe += &escaped(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            write!(safe, "\\x{byte:02x}").expect("a String takes all that is written to it");
+        }
+    }
+    safe
+}
+
+/// Whether a character must not reach a terminal as it is: controls, and what is not seen or turns
+/// the direction of the text. (The joiners U+200C and U+200D belong to words and pictures.)
+fn misleads(letter: char) -> bool {
+    let is_hidden = matches!(
+        letter,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}'
+    );
+    letter.is_control() || is_hidden
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_drives_a_terminal_is_left_and_every_byte_is_told() {
+        for (bytes, shown) in [
+            (&b"plain {\"a\":1}"[..], "plain {\"a\":1}"),
+            (b"\x1b]0;own\x07\r\n\t\0", "\\u{1b}]0;own\\u{7}\\u{d}\\u{a}\\u{9}\\u{0}"),
+            (b"a\\u{1b}", "a\\\\u{1b}"),
+            (b"\xff\xc2z\xe2\x80", "\\xff\\xc2z\\xe2\\x80"),
+            (
+                "\u{9b}31m\u{202e}\u{feff}\u{200b}\u{2028}".as_bytes(),
+                "\\u{9b}31m\\u{202e}\\u{feff}\\u{200b}\\u{2028}",
+            ),
+            ("grün 漢字 👩\u{200d}🔧".as_bytes(), "grün 漢字 👩\u{200d}🔧"),
+        ] {
+            assert_eq!(escaped_bytes(bytes), shown);
+        }
+    }
 
     #[test]
     fn a_percentage_above_a_limit_does_not_look_like_the_limit() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::args::{GlobalArgs, ValidateArgs};
 use super::failure::Failure;
-use super::{output, start, topics};
+use super::{against, output, start, topics};
 use crate::config::{AlertsFrom, Config, SnapshotPlace, Sources};
 use crate::domain::event::Topic;
 use crate::wire::fingerprint::policy_fingerprint;
@@ -21,7 +21,9 @@ pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<(), Failure> {
         return Ok(());
     }
     start::start_asking_logs(global, &config.log)?;
-    output::print(topics::findings(&config)?.as_bytes())
+    output::print(topics::findings(&config)?.as_bytes())?;
+    let Some(path) = &args.against else { return Ok(()) };
+    output::print(against::compare(&config, path, args.days)?.as_bytes())
 }
 
 /// What is configured, in a few lines.

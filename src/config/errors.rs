@@ -3,7 +3,7 @@
 //! Invariants: no text here ever holds the value of a Kafka property or the content of a secret
 //! file; all mistakes are listed, in the order of their origins.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Where a value was stated.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,16 +84,33 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: ", self.origin)?;
+        write!(formatter, "{}: ", OneLine(&self.origin.to_string()))?;
         if !self.key.is_empty() {
-            write!(formatter, "{} ", self.key)?;
+            write!(formatter, "{} ", OneLine(&self.key))?;
         }
-        write!(formatter, "{}", self.problem)?;
+        write!(formatter, "{}", OneLine(&self.problem))?;
         if let Some(allowed) = &self.allowed {
             write!(formatter, "\n    allowed: {allowed}")?;
         }
         if let Some(hint) = &self.hint {
             write!(formatter, "\n    hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A text that somebody may have written otherwise than it looks: its control characters are
+/// escaped, so that no key can forge a line of the list or drive a terminal.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            if letter.is_control() {
+                write!(formatter, "{}", letter.escape_default())?;
+            } else {
+                formatter.write_char(letter)?;
+            }
         }
         Ok(())
     }
@@ -169,6 +186,13 @@ mod tests {
         assert_eq!(closest("worker", words), Some("workers"));
         assert_eq!(closest("boundry_ms", words), Some("boundary_ms"));
         assert_eq!(closest("port", words), None);
+    }
+
+    #[test]
+    fn a_key_forges_no_line_and_drives_no_terminal() {
+        let set = Origin::Set { number: 1, key: "a\nb".to_owned() };
+        let mistake = Mistake::new(set, "a\nb\u{1b}[2J", "is no known key");
+        assert_eq!(mistake.to_string(), "--set a\\nb: a\\nb\\u{1b}[2J is no known key");
     }
 
     #[test]

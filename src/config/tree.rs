@@ -13,6 +13,10 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, SnippetMode, Spanned};
 /// The greatest size of a configuration or policy file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
 
+/// The deepest nesting that is read. Keys have four levels; and recursion takes the stack, of which
+/// a thread may have as little as 2 MiB.
+const MAX_DEPTH: usize = 32;
+
 /// A value and where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -96,6 +100,7 @@ pub(super) fn parse(text: &str) -> Result<Node, (Place, String)> {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
         // A configuration repeats little; a text that needs more is an attack or an accident.
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 10_000,
@@ -256,6 +261,17 @@ mod tests {
         for text in ["", "# only a comment\n", "---\n"] {
             assert!(parse(text).unwrap().value == Value::Null, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_text_is_refused_before_its_nesting_takes_the_stack() {
+        let nested = |depth: usize| format!("a: {}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(MAX_DEPTH / 2)).is_ok());
+        for depth in [MAX_DEPTH + 1, 200, 1_000, 100_000] {
+            assert!(parse(&nested(depth)).is_err(), "{depth}");
+        }
+        let maps = "{a: ".repeat(1_000);
+        assert!(parse(&maps).is_err());
     }
 
     #[test]

@@ -320,7 +320,8 @@ pub struct Digest(pub u128);
 pub struct Effects {
     /// Alerts, by boundary, in the order of section 7.
     pub alerts: Vec<Alert>,
-    /// Status records, by boundary.
+    /// Status records: what forgot accounts leave, by boundary, and what was taken
+    /// ([`Shard::take_statuses`](super::shard::Shard::take_statuses)).
     pub statuses: Vec<Status>,
     /// Dead letters, by boundary, topic, offset.
     pub dead: Vec<DeadLetter>,

@@ -3,9 +3,9 @@
 //! The order is SEMANTICS section 6 and 7: touched accounts by name, scope, view, warning before
 //! critical; then the cycle for all accounts; then, at the first start, what is up.
 
+use super::alerts::cycles;
 use super::alerts::explain::{self, Subject};
 use super::alerts::levels::threshold_of;
-use super::alerts::{cycles, status};
 use super::effects::{Alert, AlertKind, AlertState, CycleNote, Digest, Effects, Status};
 use super::policy::{Scope, View};
 use super::shard::{Alerting, Shard};
@@ -69,9 +69,9 @@ impl Shard {
             if mode == Mode::Start {
                 let all: Vec<AccountNo> =
                     self.book.accounts.iter().map(|(number, _)| number).collect();
-                self.write_statuses(boundary, &all, changed, effects);
+                self.note_due(boundary, &all, changed);
             } else {
-                self.write_statuses(boundary, &touched, changed, effects);
+                self.note_due(boundary, &touched, changed);
             }
         }
         touched
@@ -253,18 +253,12 @@ impl Shard {
         });
     }
 
-    fn write_statuses(
-        &mut self,
-        boundary: Boundary,
-        dirty: &[AccountNo],
-        changed: Vec<AccountNo>,
-        effects: &mut Effects,
-    ) {
+    /// Says which status records are due: those of accounts whose level changed, and those of
+    /// changed accounts whose slot in the hour this is.
+    fn note_due(&mut self, boundary: Boundary, dirty: &[AccountNo], changed: Vec<AccountNo>) {
         for number in dirty {
-            let name = self.book.accounts.name(*number);
-            let is_queued = self.book.accounts.get(*number).status.queued;
-            if !is_queued {
-                self.slots.push(*number, name);
+            if !self.book.accounts.get(*number).status.queued {
+                self.slots.push(*number, self.book.accounts.name(*number));
             }
             let mark = &mut self.book.accounts.get_mut(*number).status;
             (mark.dirty, mark.queued) = (true, true);
@@ -277,12 +271,12 @@ impl Shard {
                 due.push(number);
             }
         }
-        self.book.accounts.sort(&mut due);
-        due.dedup();
         for number in due {
-            effects.statuses.push(status::standing(&self.book, number, self.length));
             let mark = &mut self.book.accounts.get_mut(number).status;
             (mark.dirty, mark.written) = (false, true);
+            if !std::mem::replace(&mut mark.due, true) {
+                self.due.push(number);
+            }
         }
     }
 
@@ -302,6 +296,9 @@ impl Shard {
             let mark = self.book.accounts.get(*number).status;
             if mark.queued {
                 self.slots.remove(*number, name);
+            }
+            if mark.due {
+                self.due.retain(|due| due != number);
             }
             if mark.written {
                 effects.statuses.push(Status {

@@ -115,6 +115,8 @@ pub struct Shard {
     /// First and last day of the cycle that closed last.
     pub(crate) last_cycle: Option<(Day, Day)>,
     pub(crate) slots: StatusSlots,
+    /// Accounts whose status record is due, each once.
+    pub(crate) due: Vec<super::window::AccountNo>,
     pub(crate) digest: Digest,
     pub(crate) digest_buffer: Vec<u8>,
     pub(crate) moved: super::look::Moved,
@@ -168,6 +170,7 @@ impl Shard {
             seq: 0,
             last_cycle: None,
             slots: StatusSlots::new(config.length),
+            due: Vec::new(),
             digest: Digest::default(),
             digest_buffer: Vec::new(),
             moved: super::look::Moved::default(),

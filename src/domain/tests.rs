@@ -3,7 +3,9 @@
 #[path = "look_tests.rs"]
 mod look;
 
-use super::effects::{AlertKind, Counts, Effects};
+use std::collections::BTreeMap;
+
+use super::effects::{AlertKind, Counts, Effects, Status};
 use super::event::{
     Channel, ChargebackReason, ChargebackStatus, ClaimStatus, DeadReason, DefectEvent, DefectFact,
     Event, FeedbackStatus, OrderEvent, OrderStatus, Topic,
@@ -228,6 +230,60 @@ fn i_20_every_record_ends_in_exactly_one_outcome() {
     let mut waiting = 0;
     let all = run(5, |shard, _| waiting = shard.held().pending);
     assert_eq!(all.outcomes.total() + u64::try_from(waiting).unwrap(), 1_500);
+}
+
+/// Status records of a market, taken after every `every` boundaries: as of which boundary, what.
+fn statuses(every: u32) -> Vec<(Boundary, Vec<Status>)> {
+    let (mut taken, mut open, mut closed) = (Vec::new(), Effects::default(), 0);
+    run(8, |shard, effects| {
+        open.statuses.extend_from_slice(&effects.statuses);
+        closed += 1;
+        if closed % every == 0 {
+            shard.take_statuses(&mut open);
+            taken.push((shard.closed().unwrap(), std::mem::take(&mut open.statuses)));
+            assert_eq!(shard.due_statuses(), 0);
+        }
+    });
+    taken
+}
+
+#[test]
+fn status_records_taken_together_are_of_the_same_accounts_and_as_of_the_last_boundary() {
+    let one_by_one = statuses(1);
+    let (mut single, mut several) = (0, 0);
+    let mut rest = one_by_one.iter().peekable();
+    for (last, together) in statuses(40) {
+        let mut apart: BTreeMap<_, (Boundary, &Status)> = BTreeMap::new();
+        while let Some((boundary, statuses)) = rest.next_if(|(boundary, _)| *boundary <= last) {
+            for status in statuses {
+                apart.insert((&status.seller_id, &status.marketplace_id), (*boundary, status));
+                single += 1;
+            }
+        }
+        // What was forgotten, before what came back.
+        let forgotten = together.iter().filter(|status| status.standing.is_none()).count();
+        let (forgotten, standing) = together.split_at(forgotten);
+        let mut named = BTreeMap::new();
+        for status in standing {
+            let of = (&status.seller_id, &status.marketplace_id);
+            assert!(named.insert(of, status).is_none(), "one record an account");
+            let written = status.standing.as_ref().expect("what was forgotten came first");
+            assert_eq!(written.boundary_ms, last.ms(BoundaryLength::from_ms(900_000).unwrap()));
+            several += 1;
+        }
+        for status in forgotten {
+            assert!(status.standing.is_none());
+            named.entry((&status.seller_id, &status.marketplace_id)).or_insert(status);
+        }
+        assert!(named.keys().eq(apart.keys()), "the same accounts");
+        for (of, (boundary, status)) in apart {
+            assert_eq!(status.standing.is_none(), named[&of].standing.is_none(), "{of:?}");
+            if boundary == last {
+                assert_eq!(status, named[&of]);
+            }
+        }
+    }
+    assert!(several * 2 < single, "{several} instead of {single}");
 }
 
 #[test]

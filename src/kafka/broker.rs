@@ -14,8 +14,8 @@ use tracing::{debug, info, warn};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{
-    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, OutTopic,
-    RawRecord, ReadStep, Receipt, SourceError,
+    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, InputTopic,
+    OutTopic, RawRecord, ReadStep, Receipt, SourceError,
 };
 
 use super::client::Witness;
@@ -195,6 +195,10 @@ impl Broker for KafkaBroker {
         partition: InputPartition,
     ) -> Result<(NextOffset, NextOffset), SourceError> {
         self.live()?.member.log_bounds(partition)
+    }
+
+    fn describe_inputs(&mut self) -> Result<[InputTopic; 4], SourceError> {
+        self.live()?.member.describe_inputs()
     }
 
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {

@@ -212,10 +212,9 @@ impl Reading {
             matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange);
         let name = self.name();
         let error = if lost {
-            SourceError::Stop(format!(
-                "{name} no longer has offset {offset}, from which reading must go on: retention or \
-                 a deletion took it, or the topic was made anew or cut short. Restore the topic's \
-                 records, or rebuild the shard as docs/operations.md says ({words})"
+            SourceError::Lost(format!(
+                "{name} does not have offset {offset}, from which reading must go on, although its \
+                 first and last offsets say otherwise: look at the broker's log ({words})"
             ))
         } else {
             source_error(code, &format!("reading {name} at offset {offset}"), words)
@@ -227,8 +226,10 @@ impl Reading {
     /// Tells the error: once if it can pass, for ever if the partition cannot go on.
     fn tell(&mut self) -> SourceError {
         let error = self.failed.take().expect("the caller saw it");
-        if let SourceError::Stop(text) = &error {
-            self.failed = Some(SourceError::Stop(text.clone()));
+        match &error {
+            SourceError::Stop(text) => self.failed = Some(SourceError::Stop(text.clone())),
+            SourceError::Lost(text) => self.failed = Some(SourceError::Lost(text.clone())),
+            _ => {}
         }
         error
     }

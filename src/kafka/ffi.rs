@@ -3,6 +3,7 @@
 //! - [`Wake`]: a pipe that librdkafka writes to when a queue gets its first entry, to sleep on;
 //! - [`Queue`], [`Messages`], [`Message`]: one fetch queue per partition, read in batches;
 //! - [`ask_offsets`]: the ends of partitions as their leaders state them, without blocking;
+//! - `describe`: topics with their ids;
 //! - `transaction`: transactions without the 100 ms that the wrapper's `flush` and
 //!   `commit_transaction` add, and the group metadata whose generation can be read.
 //!
@@ -10,6 +11,7 @@
 //! queues, because the callers' structs list queues before clients and fields are dropped in order
 //! (a queue that outlives its consumer makes its drop hang); strings, lists and options are copied.
 
+mod describe;
 mod transaction;
 mod wake;
 
@@ -25,6 +27,7 @@ use rdkafka_sys as sys;
 
 use crate::pipeline::ports::{Header, Headers};
 
+pub(super) use describe::describe_topics;
 pub(super) use transaction::{ClientError, GroupMetadata, abort, commit, flush, send_offsets};
 pub(super) use wake::Wake;
 

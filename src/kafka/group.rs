@@ -12,6 +12,7 @@
 //! that no transaction can use an old generation with new partitions or the reverse.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,11 +26,12 @@ use tracing::warn;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::pipeline::ports::{
-    CommittedShard, GroupEvent, InputPartition, ShardOffsets, SourceError, TopicNames,
+    CommittedShard, GroupEvent, InputPartition, InputTopic, ShardOffsets, SourceError, TopicNames,
 };
+use crate::wire::identity::TopicId;
 
 use super::client::Witness;
-use super::failure::{source_error, wrapper_error};
+use super::failure::{client_error, source_error, wrapper_error};
 use super::ffi::{self, GroupMetadata, Listed, Queue, Wake};
 use super::settings::KafkaConfig;
 
@@ -41,6 +43,9 @@ const COMMITTED: Duration = Duration::from_secs(1);
 
 /// How long a question about a log's bounds may block the worker.
 const BOUNDS: Duration = Duration::from_secs(1);
+
+/// How long asking for the input topics may take.
+const DESCRIBE: Duration = Duration::from_millis(800);
 
 /// The membership.
 pub(super) struct Member {
@@ -225,6 +230,33 @@ impl Member {
         Ok((NextOffset::stated(first), NextOffset::stated(stable)))
     }
 
+    /// What the cluster says of the four inputs.
+    pub(super) fn describe_inputs(&self) -> Result<[InputTopic; 4], SourceError> {
+        let what = "asking for the input topics";
+        let names = Topic::ALL.map(|topic| {
+            CString::new(self.topics.input(topic)).expect("the topic was found under this name")
+        });
+        let asked = names.each_ref().map(CString::as_c_str);
+        let found = ffi::describe_topics(self.consumer.client().native_client(), &asked, DESCRIBE)
+            .map_err(|error| client_error(&error, what))?;
+        let mut inputs = [InputTopic::default(); 4];
+        for (topic, input) in Topic::ALL.into_iter().zip(&mut inputs) {
+            let name = self.topics.input(topic);
+            let Some(one) = found.iter().find(|one| one.name == name) else {
+                return Err(SourceError::NotReady(format!("{what}: nothing was said of {name}")));
+            };
+            match one.error {
+                None => {
+                    let partitions = u32::try_from(one.partitions).expect("counted as i32");
+                    *input = InputTopic { partitions, id: one.id.map(TopicId) };
+                }
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {}
+                Some(code) => return Err(source_error(code, what, &format!("{name}: {code}"))),
+            }
+        }
+        Ok(inputs)
+    }
+
     fn read_committed(
         &self,
         shard: ShardNo,
@@ -247,8 +279,10 @@ impl Member {
         let mut progress = None;
         for topic in Topic::ALL {
             let name = self.topics.input(topic);
+            // A topic that is deleted takes its offsets along. The progress record knows them, and
+            // that the topic is another one now.
             let one = of(topic).filter(|one| one.offset.is_some());
-            let Some(one) = one else { return Err(stop(&format!("{name} has none"))) };
+            let Some(one) = one else { continue };
             let number = std::str::from_utf8(&one.metadata).ok().and_then(|text| text.parse().ok());
             let Some(number) = number else {
                 return Err(stop(&format!("{name} has no progress number as its metadata")));

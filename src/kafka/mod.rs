@@ -6,7 +6,7 @@
 //!            +- ends, progress: questions to leaders; reading of progress partitions
 //!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
-//!   topics, create, delete, replay: for the commands that have no worker
+//!   topics, create, delete, replay, letters, audit: for the commands that have no worker
 //!   feed: the demo's synthetic records, and its view of the alerts
 //!   settings, client, failure: what is configured, what is logged, what an error means
 //!   ffi: what the wrapper lacks; the only unsafe code
@@ -18,6 +18,7 @@
 //!
 //! [`Broker`]: crate::pipeline::ports::Broker
 
+mod audit;
 mod broker;
 mod client;
 mod consumer;
@@ -31,6 +32,7 @@ mod ffi;
 mod group;
 mod heal;
 mod last;
+mod letters;
 mod producer;
 mod progress;
 mod redo;
@@ -40,11 +42,13 @@ mod snapshots;
 mod topics;
 mod trace;
 
+pub use audit::{AuditPartition, audit_spans, audited_shards, part_of, read_audit};
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
-pub use replay::{Span, input_partitions, read_inputs, read_progress_topic};
+pub use letters::{Requeuer, Returned, input_max_bytes, read_dead_letters};
+pub use replay::{EachRecord, Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{
     KafkaConfig, OWNED_PROPERTIES, PropertyProblem, check_property, check_settings, owned_property,
 };

@@ -1,4 +1,4 @@
-//! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka`.
+//! Reads whole topics up to the ends they have now: for `odrwatch replay --from-kafka` and `dlq`.
 //!
 //! No group, no commits. Of all partitions the one whose newest timestamp is lowest is read next,
 //! as a live worker does within a shard, so that the caller has little to hold back; the end is the
@@ -80,7 +80,8 @@ pub fn read_inputs(
             partitions.push((InputPartition { topic, shard }, name, partition_of(shard)));
         }
     }
-    read(config, &partitions, &mut |key, record| each(key.topic, key.shard, record))
+    let all = NextOffset::stated(0);
+    read(config, &partitions, all, &mut |key, record| each(key.topic, key.shard, record))
 }
 
 /// Reads the progress topic likewise, values only: the decisions that a replay is given.
@@ -98,13 +99,14 @@ pub fn read_progress_topic(
     };
     let partitions: Vec<_> =
         shards.into_iter().map(|shard| (shard, name, partition_of(shard))).collect();
-    read(config, &partitions, &mut |shard, record| match record.value {
+    let all = NextOffset::stated(0);
+    read(config, &partitions, all, &mut |shard, record| match record.value {
         Some(value) => each(shard, value),
         None => ControlFlow::Continue(()),
     })
 }
 
-fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError> {
+pub(super) fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError> {
     match cluster.look_at(topic)?.partitions {
         0 => Err(SourceError::Stop(format!(
             "the topic {topic} does not exist; kafka.topics names the topics, and `odrwatch topics \
@@ -114,37 +116,90 @@ fn shards_of(cluster: &Cluster, topic: &str) -> Result<Vec<ShardNo>, SourceError
     }
 }
 
-fn read<K: Ord + Copy>(
+/// Reads partitions from their starts, or from an offset where that is later, to their ends.
+pub(super) fn read<K: Ord + Copy>(
     config: &KafkaConfig,
     partitions: &[(K, &str, i32)],
+    from: NextOffset,
     each: &mut dyn FnMut(K, RawRecord<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<Span<K>>, SourceError> {
+    let (mut reader, wake) = reader_of(config, partitions.len())?;
+    let spans = spans(&reader, partitions)?;
+    let pieces: Vec<Piece<'_, K>> = spans
+        .iter()
+        .zip(partitions)
+        .map(|(span, (_, topic, partition))| {
+            let span = Span { first: span.first.max(from), ..*span };
+            Piece { span, topic, partition: *partition }
+        })
+        .collect();
+    read_pieces(&mut reader, &wake, &pieces, &mut |key, record| {
+        let time = record.timestamp_ms;
+        match each(key, record) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(time),
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+        }
+    })?;
+    Ok(spans)
+}
+
+/// A client that reads so many partitions, and what wakes who waits for it.
+pub(super) fn reader_of<K: Ord + Copy>(
+    config: &KafkaConfig,
+    partitions: usize,
+) -> Result<(Reader<K>, Arc<Wake>), SourceError> {
     let wake = Wake::new().map_err(|error| SourceError::Fatal(format!("a pipe: {error}")))?;
     let wake = Arc::new(wake);
-    let count = u32::try_from(partitions.len()).expect("partitions are counted as i32");
+    let count = u32::try_from(partitions).expect("partitions are counted as i32");
     let witness = Witness::new("replay", config.secrets());
-    let mut reader = Reader::new(&config.reader(count)?, witness, &wake)?;
-    let spans = spans(&reader, partitions)?;
-    // The newest timestamp of each partition that is not yet at its end.
+    let reader = Reader::new(&config.reader(count)?, witness, &wake)?;
+    Ok((reader, wake))
+}
+
+/// What is to be read of one partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a, K> {
+    /// From where to where.
+    pub(super) span: Span<K>,
+    /// The topic's name.
+    pub(super) topic: &'a str,
+    /// The partition's number.
+    pub(super) partition: i32,
+}
+
+/// Takes a record; says how far its partition is, in ms, or that nothing more is wanted.
+pub type EachRecord<'a, K> = dyn FnMut(K, RawRecord<'_>) -> ControlFlow<(), Option<i64>> + 'a;
+
+/// Reads pieces, the partition that is the least far first.
+pub(super) fn read_pieces<K: Ord + Copy>(
+    reader: &mut Reader<K>,
+    wake: &Wake,
+    pieces: &[Piece<'_, K>],
+    each: &mut EachRecord<'_, K>,
+) -> Result<(), SourceError> {
+    // How far each partition is that is not yet at its end.
     let mut newest: BTreeMap<K, i64> = BTreeMap::new();
-    let ends: BTreeMap<K, NextOffset> = spans.iter().map(|one| (one.partition, one.end)).collect();
-    for (span, (key, topic, partition)) in spans.iter().zip(partitions) {
+    let ends: BTreeMap<K, NextOffset> =
+        pieces.iter().map(|piece| (piece.span.partition, piece.span.end)).collect();
+    for Piece { span, topic, partition } in pieces {
         if span.first < span.end {
-            reader.start(*key, topic, *partition, span.first)?;
-            newest.insert(*key, i64::MIN);
+            reader.start(span.partition, topic, *partition, span.first)?;
+            newest.insert(span.partition, i64::MIN);
         }
     }
     let mut patience = Deadline::after(PATIENCE);
     while let Some((&key, &time)) = newest.iter().min_by_key(|(_, time)| **time) {
         reader.serve();
-        let (end, mut time, mut flow) = (ends[&key], time, ControlFlow::Continue(()));
+        let (end, mut time, mut is_over) = (ends[&key], time, false);
         let count = reader.read(key, AT_ONCE, &mut |record| {
-            if record.offset.next() <= end && flow.is_continue() {
-                time = time.max(record.timestamp_ms.unwrap_or(time));
-                flow = each(key, record);
+            if record.offset.next() <= end && !is_over {
+                match each(key, record) {
+                    ControlFlow::Continue(reached) => time = time.max(reached.unwrap_or(time)),
+                    ControlFlow::Break(()) => is_over = true,
+                }
             }
         })?;
-        if flow.is_break() {
+        if is_over {
             break;
         }
         if reader.position(key).is_some_and(|position| position >= end) {
@@ -162,7 +217,7 @@ fn read<K: Ord + Copy>(
         }
         patience = Deadline::after(PATIENCE);
     }
-    Ok(spans)
+    Ok(())
 }
 
 /// The ends of all partitions, in their order.
@@ -179,7 +234,8 @@ pub(super) fn spans<K: Ord + Copy>(
         .collect())
 }
 
-fn ends<K: Ord + Copy>(
+/// One kind of end of all partitions, in their order.
+pub(super) fn ends<K: Ord + Copy>(
     reader: &Reader<K>,
     answers: &Queue,
     partitions: &[(K, &str, i32)],

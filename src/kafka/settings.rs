@@ -198,6 +198,21 @@ impl KafkaConfig {
         Ok(config)
     }
 
+    /// The producer that gives dead letters back: transactional, so that it is idempotent, and so
+    /// that a letter and its receipt are written both or not at all.
+    pub(super) fn requeuer(&self, max_bytes: usize) -> Result<ClientConfig, SourceError> {
+        let mut config = self.common()?;
+        config
+            // One for the group: who comes later fences who came before.
+            .set("transactional.id", format!("{}-requeue", self.group))
+            .set("transaction.timeout.ms", self.transaction_timeout_ms.to_string())
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "5")
+            .set("message.max.bytes", max_bytes.clamp(1_000, 1_000_000_000).to_string());
+        Ok(config)
+    }
+
     fn own_consumer(&self, config: &mut ClientConfig) {
         config
             // The reader has no session, but librdkafka compares a user's max.poll.interval.ms.
@@ -412,6 +427,7 @@ mod tests {
         let _: BaseConsumer = config.member().unwrap().create().unwrap();
         let _: BaseProducer = config.producer(900, 2_000_000).unwrap().create().unwrap();
         let _: BaseProducer = config.snapshot_writer(2_000_000).unwrap().create().unwrap();
+        let _: BaseProducer = config.requeuer(2_000_000).unwrap().create().unwrap();
     }
 
     #[test]

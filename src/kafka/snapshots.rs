@@ -197,7 +197,9 @@ impl KafkaSnapshotLog {
 fn store_error(error: &SourceError) -> StoreError {
     let words = error.to_string();
     match error {
-        SourceError::Refused(_) | SourceError::Stop(_) => StoreError::Refused(words),
+        SourceError::Refused(_) | SourceError::Stop(_) | SourceError::Lost(_) => {
+            StoreError::Refused(words)
+        }
         _ => StoreError::Failed(words),
     }
 }

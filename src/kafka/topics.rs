@@ -157,7 +157,7 @@ impl Found {
         self.text("message.timestamp.type") == Some("LogAppendTime")
     }
 
-    fn max_bytes(&self) -> usize {
+    pub(super) fn max_bytes(&self) -> usize {
         let stated = self.number("max.message.bytes").and_then(|bytes| usize::try_from(bytes).ok());
         stated.unwrap_or(DEFAULT_MAX_BYTES)
     }

@@ -11,6 +11,7 @@ use crate::domain::ids::ShardNo;
 use crate::domain::time::BoundaryLength;
 use crate::wire::dead_letter::{self, Original};
 use crate::wire::decision::DecisionLine;
+use crate::wire::identity::LogIdentity;
 use crate::wire::progress::{self, Position, Progress};
 use crate::wire::{alert, status};
 
@@ -23,6 +24,8 @@ pub struct Identity {
     pub policy: String,
     /// Where this process serves HTTP.
     pub owner: Option<String>,
+    /// How many partitions each input topic has.
+    pub shards: u32,
     /// The length of the interval between boundaries.
     pub length: BoundaryLength,
     /// The largest record that the dead-letter topic takes.
@@ -35,6 +38,7 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     for raised in &slot.effects.alerts {
         batch.records.push(alert_record(raised, shard));
     }
+    slot.shard.take_statuses(&mut slot.effects);
     for standing in &slot.effects.statuses {
         batch.records.push(status_record(standing));
     }
@@ -60,7 +64,7 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     }
 }
 
-fn alert_record(raised: &Alert, shard: ShardNo) -> OutRecord {
+pub(super) fn alert_record(raised: &Alert, shard: ShardNo) -> OutRecord {
     let mut value = Vec::with_capacity(1024);
     alert::write_value(raised, shard, &mut value);
     OutRecord {
@@ -127,6 +131,7 @@ pub fn progress_of(
     identity: &Identity,
 ) -> Progress {
     let positions = slot.shard.positions();
+    let marks = slot.marks.before(&positions);
     Progress {
         number,
         shard: slot.number,
@@ -135,6 +140,8 @@ pub fn progress_of(
         boundary_length: identity.length,
         positions: positions
             .map(|position| Position { next: position.next, watermark: position.watermark }),
+        logs: std::array::from_fn(|at| LogIdentity { topic: slot.topics[at], mark: marks[at] }),
+        shards: Some(identity.shards),
         decisions,
         seq: slot.shard.seq(),
         // A transaction never ends inside a boundary.

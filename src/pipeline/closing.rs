@@ -32,7 +32,7 @@ pub(super) fn close_ready(slot: &mut Slot, start: StartRule) -> Result<bool, Sto
             .map_err(|reached| Stop::limit(slot.number, reached))?;
         slot.has_moved = true;
         did = true;
-        if slot.effects.outputs() >= OUTPUTS_PER_COMMIT {
+        if slot.outputs() >= OUTPUTS_PER_COMMIT {
             break;
         }
     }

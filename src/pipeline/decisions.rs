@@ -18,6 +18,8 @@ pub struct Recorded {
     closings: [VecDeque<(NextOffset, Boundary)>; 4],
     times: [BTreeMap<Offset, RecordTime>; 4],
     alerts_from: Option<Boundary>,
+    /// What was lost before it was read.
+    gaps: [Vec<(NextOffset, NextOffset)>; 4],
     /// The smallest boundary that was closed by decision.
     first_closing: Option<Boundary>,
 }
@@ -53,6 +55,12 @@ impl Recorded {
                     self.times[topic.index()].entry(*offset).or_insert(*record_time);
                 }
             }
+            DecisionLine::Gap { topic, partition, from, to } => {
+                let gaps = &mut self.gaps[topic.index()];
+                if *partition == shard && !gaps.contains(&(*from, *to)) {
+                    gaps.push((*from, *to));
+                }
+            }
             DecisionLine::AlertsFrom { shard: of, boundary } => {
                 // Of two, the first one holds: alerting begins once.
                 if *of == shard && self.alerts_from.is_none() {
@@ -60,6 +68,23 @@ impl Recorded {
                 }
             }
         }
+    }
+
+    /// The first offset at or behind `next` that is in no gap.
+    #[must_use]
+    pub fn behind_gaps(&self, topic: Topic, mut next: NextOffset) -> NextOffset {
+        let gaps = &self.gaps[topic.index()];
+        while let Some((_, to)) = gaps.iter().find(|(from, to)| *from <= next && next < *to) {
+            next = *to;
+        }
+        next
+    }
+
+    /// Whether a record was lost before it was read: a replay that has it passes over it.
+    #[must_use]
+    pub fn is_lost(&self, topic: Topic, offset: Offset) -> bool {
+        let at = NextOffset::stated(offset.get());
+        self.behind_gaps(topic, at) != at
     }
 
     /// The boundary at which alerting was decided to begin.
@@ -104,6 +129,10 @@ impl Recorded {
                 let idle = IdlePartition { topic, partition: shard, next_offset: *next_offset };
                 lines.push(DecisionLine::Closing { boundary: *boundary, partitions: vec![idle] });
             }
+            for (gap_from, to) in self.gaps[topic.index()].iter().filter(|(_, to)| *to > next) {
+                let (partition, from, to) = (shard, *gap_from, *to);
+                lines.push(DecisionLine::Gap { topic, partition, from, to });
+            }
         }
         lines
     }
@@ -141,6 +170,7 @@ pub fn is_covered(
         DecisionLine::RecordTime { topic, offset, .. } => {
             offset.next() <= positions[topic.index()].next
         }
+        DecisionLine::Gap { topic, to, .. } => *to <= positions[topic.index()].next,
         // The state itself knows from when on it alerts.
         DecisionLine::AlertsFrom { .. } => true,
     }

@@ -25,6 +25,12 @@ pub fn committed(slot: &Slot, metrics: &Metrics) {
     let starts = count(|decision| matches!(decision, DecisionLine::AlertsFrom { .. }));
     metrics.decisions(DecisionKind::RecordTime, times);
     metrics.decisions(DecisionKind::AlertsFrom, starts);
+    for decision in &slot.fresh {
+        if let DecisionLine::Gap { topic, from, to, .. } = decision {
+            metrics.decisions(DecisionKind::Gap, 1);
+            metrics.gap(*topic, u64::try_from(to.get() - from.get()).unwrap_or(0));
+        }
+    }
 }
 
 /// Refreshes the gauges of a slot.

@@ -11,6 +11,11 @@ use std::time::Duration;
 
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
+use crate::wire::identity::TopicId;
+
+mod store;
+
+pub use store::{EachSnapshotRecord, SnapshotLog, SnapshotStore, StoreError};
 
 /// One input partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +69,15 @@ pub struct Ends {
     pub stable: NextOffset,
     /// The high watermark.
     pub high: NextOffset,
+}
+
+/// What a cluster says of an input topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputTopic {
+    /// How many partitions it has; 0 where it does not exist.
+    pub partitions: u32,
+    /// Its id; `None` where the cluster gives none.
+    pub id: Option<TopicId>,
 }
 
 /// What the group has committed for a shard.
@@ -237,6 +251,9 @@ pub enum SourceError {
     /// The shard cannot go on; the message names the partition, the offset and the remedy.
     #[error("{0}")]
     Stop(String),
+    /// The log does not have the position from which reading must go on.
+    #[error("{0}")]
+    Lost(String),
     /// Refused: authentication or authorisation.
     #[error("refused by the broker: {0}")]
     Refused(String),
@@ -296,7 +313,8 @@ pub trait Broker {
     /// Returns how many there were.
     ///
     /// # Errors
-    /// `Stop` where the log no longer has our position (retention, truncation).
+    /// `Lost` where the log does not have our position (retention, truncation, another topic); it
+    /// stays so until the partition is sought again.
     fn read(
         &mut self,
         partition: InputPartition,
@@ -332,6 +350,13 @@ pub trait Broker {
         &mut self,
         partition: InputPartition,
     ) -> Result<(NextOffset, NextOffset), SourceError>;
+
+    /// What the cluster says of the four inputs now, in the order of [`Topic::ALL`]. Blocks for at
+    /// most a second.
+    ///
+    /// # Errors
+    /// `NotReady` on a time-out.
+    fn describe_inputs(&mut self) -> Result<[InputTopic; 4], SourceError>;
 
     /// What the group has committed for a shard, read so that an old owner's open transaction is
     /// waited for; `None` if nothing. Blocks for at most a second.
@@ -391,99 +416,4 @@ pub trait Broker {
 
     /// Leaves the group and closes. Nothing is committed by it.
     fn close(&mut self);
-}
-
-/// Why a store of snapshots did not do what it was asked. The service goes on without it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// There is no room left.
-    #[error("no room left: {0}")]
-    Full(String),
-    /// It may not be used: permissions, or another process has it.
-    #[error("refused: {0}")]
-    Refused(String),
-    /// Anything else, which may pass.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// Where snapshots are kept: bytes under a shard and the number of a progress record.
-///
-/// Calls block for as long as they need: they are made on a thread of their own. What a store
-/// hands back is believed only after its checksums agree.
-pub trait SnapshotStore: Send {
-    /// The numbers that are kept of a shard, in any order; some may be torn.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    fn list(&mut self, shard: ShardNo) -> Result<Vec<u64>, StoreError>;
-
-    /// The bytes under a number, as far as they are there.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    fn read(&mut self, shard: ShardNo, number: u64) -> Result<Vec<u8>, StoreError>;
-
-    /// Keeps bytes under a number, in place of what was there; once it returns, they outlast a
-    /// crash.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says; what is under other numbers is untouched.
-    fn write(&mut self, shard: ShardNo, number: u64, bytes: &[u8]) -> Result<(), StoreError>;
-
-    /// Removes what is under a number, if anything is.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    fn remove(&mut self, shard: ShardNo, number: u64) -> Result<(), StoreError>;
-}
-
-impl<S: SnapshotStore + ?Sized> SnapshotStore for Box<S> {
-    fn list(&mut self, shard: ShardNo) -> Result<Vec<u64>, StoreError> {
-        (**self).list(shard)
-    }
-
-    fn read(&mut self, shard: ShardNo, number: u64) -> Result<Vec<u8>, StoreError> {
-        (**self).read(shard, number)
-    }
-
-    fn write(&mut self, shard: ShardNo, number: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        (**self).write(shard, number, bytes)
-    }
-
-    fn remove(&mut self, shard: ShardNo, number: u64) -> Result<(), StoreError> {
-        (**self).remove(shard, number)
-    }
-}
-
-/// Takes a record's offset, key and value; says whether it wants more.
-pub type EachSnapshotRecord<'a> = dyn FnMut(Offset, &[u8], Option<&[u8]>) -> bool + 'a;
-
-/// A compacted topic with one partition per shard, as the store over it needs it. Calls block.
-pub trait SnapshotLog: Send {
-    /// Hands over the records of a shard's partition from an offset on (from its start if that
-    /// lies later), in order, until the end that it had when the call began, or until `each` has
-    /// enough and says false.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    fn read(
-        &mut self,
-        shard: ShardNo,
-        from: Offset,
-        each: &mut EachSnapshotRecord<'_>,
-    ) -> Result<(), StoreError>;
-
-    /// Appends records in order; once it returns, all of them are on all replicas in sync.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says; some of the records may be there.
-    fn append(
-        &mut self,
-        shard: ShardNo,
-        records: &mut dyn Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError>;
-
-    /// The largest value in bytes that a record takes.
-    fn max_value_bytes(&self) -> usize;
 }

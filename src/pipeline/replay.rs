@@ -185,6 +185,9 @@ impl Replay {
             let topic = topic.as_str();
             return Err(ReplayError::OutOfOrder { topic, partition, offset, after });
         }
+        if of.recorded.is_lost(topic, offset) {
+            return Ok(());
+        }
         of.recorded.apply(&mut of.shard, topic, NextOffset::stated(offset.get()));
         let decided = of.recorded.time_of(topic, offset);
         let time = decided.or(timestamp_ms.map(RecordTime::from_ms));
@@ -288,7 +291,9 @@ impl Replay {
         // Also of shards that have no record at all.
         let closings = self.decisions.iter().filter_map(|decision| match decision {
             DecisionLine::Closing { boundary, .. } => Some(*boundary),
-            DecisionLine::RecordTime { .. } | DecisionLine::AlertsFrom { .. } => None,
+            DecisionLine::RecordTime { .. }
+            | DecisionLine::AlertsFrom { .. }
+            | DecisionLine::Gap { .. } => None,
         });
         let records = self.shards.values().filter_map(|of| of.records.map(|(_, last)| last));
         records.chain(closings).max()

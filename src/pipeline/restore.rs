@@ -11,9 +11,12 @@
 
 use tracing::{debug, info};
 
-use super::desk::{RefusedSnapshot, Wanted};
+use super::desk::Wanted;
+use super::inputs::Inputs;
 use super::lifecycle::{Opening, Phase, Restoring, Stretch};
+use super::loss::{self, Needed};
 use super::ports::{Broker, InputPartition, SourceError};
+use super::refusals::{check_target, disagreement, lost_progress};
 use super::slot::{Now, Slot};
 use super::snapshots::{Kept, Search, Snapshots};
 use super::stop::Stop;
@@ -23,8 +26,8 @@ use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Shard, ShardConfig};
 use crate::domain::time::Boundary;
-use crate::telemetry::labels::Refusal;
-use crate::wire::progress::{self, Progress};
+use crate::telemetry::labels::{Refusal, StopReason};
+use crate::wire::progress::Progress;
 
 /// How much longer than a transaction may be open the group's offsets and the progress topic may
 /// disagree, in ms: a transaction that timed out is aborted within ten seconds more.
@@ -39,6 +42,8 @@ pub struct Opener {
     pub policy: String,
     /// How long a transaction may be open, in ms.
     pub transaction_timeout_ms: i64,
+    /// Whether to go on behind records that were lost before they were read.
+    pub accepts_gaps: bool,
 }
 
 /// Waits out what may be waited out.
@@ -73,10 +78,12 @@ impl Opener {
         &self,
         slot: &mut Slot,
         broker: &mut B,
-        snapshots: Option<&Snapshots>,
+        (inputs, snapshots): (&Inputs, Option<&Snapshots>),
         now: Now,
     ) -> Result<(), Stop> {
         let Phase::Opening(opening) = &mut slot.phase else { return Ok(()) };
+        let Some(topics) = inputs.ids() else { return Ok(()) };
+        (slot.topics, slot.partitions) = (topics, inputs.partitions());
         if opening.committed.is_none() {
             let Some(committed) = wait_out(broker.committed(slot.number))? else { return Ok(()) };
             opening.committed = Some(committed.map(|committed| committed.progress));
@@ -182,18 +189,21 @@ impl Opener {
         let Phase::Opening(opening) = &mut slot.phase else { return Ok(()) };
         let opening = std::mem::take(&mut **opening);
         let target = opening.last.expect("begin_restore has a last record");
-        self.check_target(&target)?;
+        check_target(self, &target, &slot.topics, slot.partitions)?;
         let from_snapshot = opening.found;
         let begins = match &from_snapshot {
             Some(found) => found.shard.positions().map(|position| position.next),
             None => target.from,
         };
-        for (topic, (start, _)) in Topic::ALL.iter().zip(bounds) {
-            let first = begins[topic.index()];
-            if start > first {
-                return Err(data_gap(slot.number, *topic, (first, start), &opening.search));
-            }
+        let gaps = Needed {
+            begins,
+            target: &target,
+            bounds,
+            recorded: &opening.recorded,
+            search: &opening.search,
+            accepts: self.accepts_gaps,
         }
+        .check()?;
         let (engine, snapshot) = match from_snapshot {
             Some(found) => {
                 slot.metrics.set_snapshot_bytes(found.bytes);
@@ -207,6 +217,13 @@ impl Opener {
             Kept { number, taken_ms, due_ms: taken_ms }
         });
         slot.recorded = opening.recorded;
+        slot.recorded.extend(slot.number, &gaps);
+        slot.fresh = gaps;
+        let marks = target.logs.map(|log| log.mark);
+        let is_there = std::array::from_fn(|at| {
+            marks[at].is_some_and(|mark| bounds[at].0.get() <= mark.offset.get())
+        });
+        slot.marks.begin(marks, is_there);
         if let Some(boundary) = slot.recorded.alerts_from() {
             slot.shard.start_alerting(boundary);
         }
@@ -218,31 +235,6 @@ impl Opener {
         let (progress, records) = (restoring.target.number, restoring.stretch().total());
         info!(shard = %slot.number, progress, snapshot, records, "restoring");
         slot.phase = Phase::Restoring(restoring);
-        Ok(())
-    }
-
-    fn check_target(&self, target: &Progress) -> Result<(), Stop> {
-        let (engine, ours) = (&target.engine, progress::ENGINE);
-        if engine != ours {
-            return Err(Stop::Progress(format!(
-                "shard {}: progress record {} was written by engine {engine}, and this is {ours}: \
-                 run the version that wrote it",
-                target.shard, target.number
-            )));
-        }
-        if target.policy != self.policy || target.boundary_length != self.shard.length {
-            return Err(Stop::Progress(format!(
-                "shard {}: progress record {} was computed with policy {} and boundaries of {} \
-                 ms, and the configuration has policy {} and {} ms: restore the former policy, or \
-                 start a new group with new output topics",
-                target.shard,
-                target.number,
-                target.policy,
-                target.boundary_length.ms(),
-                self.policy,
-                self.shard.length.ms()
-            )));
-        }
         Ok(())
     }
 }
@@ -281,7 +273,11 @@ fn begin_reading<B: Broker>(
 ) -> Result<(), Stop> {
     for topic in Topic::ALL {
         let partition = slot.partition(topic);
-        broker.seek(partition, from[topic.index()]).map_err(Stop::from_source)?;
+        let mut at = slot.recorded.behind_gaps(topic, from[topic.index()]);
+        if let Some(mark) = slot.marks.expected(topic) {
+            at = at.min(NextOffset::stated(mark.offset.get()));
+        }
+        broker.seek(partition, at).map_err(Stop::from_source)?;
         slot.quiet[topic.index()].heard(now.mono_ms);
     }
     Ok(())
@@ -301,10 +297,12 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
         }
         check_before(slot, next)?;
         close(slot, next, &mut effects)?;
-        effects.clear();
     }
     if !Topic::ALL.into_iter().all(|topic| slot.is_restored(broker, topic)) {
         return Ok(());
+    }
+    if let Some(topic) = Topic::ALL.into_iter().find(|one| slot.marks.expected(*one).is_some()) {
+        return Err(loss::another_log(slot, topic));
     }
     // Once in a restore: the slot is borrowed below, and the phase is still needed where the
     // brokers do not answer.
@@ -319,11 +317,12 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     {
         check_before(slot, next)?;
         close(slot, next, &mut effects)?;
-        effects.clear();
     }
     check_restored(slot, &target)?;
     let Some(bounds) = bounds(slot.number, broker)? else { return Ok(()) };
     slot.shard.rewind();
+    slot.marks.rewind(&slot.shard.positions());
+    slot.has_moved = !slot.fresh.is_empty();
     let from = target.positions.map(|position| position.next);
     begin_reading(slot, broker, from, now)?;
     slot.phase = Phase::CatchingUp(Stretch { from, ends: bounds.map(|(_, end)| end) });
@@ -333,8 +332,12 @@ pub fn advance<B: Broker>(slot: &mut Slot, broker: &mut B, now: Now) -> Result<(
     Ok(())
 }
 
+/// Closes a boundary whose effects were written before.
 fn close(slot: &mut Slot, boundary: Boundary, effects: &mut Effects) -> Result<(), Stop> {
-    slot.shard.close(boundary, effects).map_err(|reached| Stop::limit(slot.number, reached))
+    slot.shard.close(boundary, effects).map_err(|reached| Stop::limit(slot.number, reached))?;
+    effects.clear();
+    slot.shard.skip_statuses();
+    Ok(())
 }
 
 /// Compares the state with the progress records of boundaries before the one that closes next.
@@ -344,13 +347,14 @@ fn check_before(slot: &mut Slot, next: Boundary) -> Result<(), Stop> {
     while let Some(check) = checks.pop_front_if(|check| check.boundary < Some(next)) {
         let (digest, seq) = (slot.shard.digest(), slot.shard.seq());
         if check.boundary == slot.shard.closed() && (digest, seq) != (check.digest, check.seq) {
-            return Err(Stop::Digest(format!(
+            let words = format!(
                 "shard {}: what the inputs give up to progress record {} is not what was \
                  committed there (digest {:032x} and {:032x}, seq {seq} and {}): the input topics \
                  were changed below the committed offsets; restore them, or start a new group \
                  with new output topics",
                 slot.number, check.number, digest.0, check.digest.0, check.seq
-            )));
+            );
+            return Err(Stop::new(StopReason::Digest, words));
         }
     }
     Ok(())
@@ -367,7 +371,7 @@ fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
     if agrees {
         return Ok(());
     }
-    Err(Stop::Digest(format!(
+    let words = format!(
         "shard {}: what the inputs give up to progress record {} is not what was committed there \
          (digest {:032x} and {:032x}, seq {} and {}, boundary {:?} and {:?}, positions {reached:?} \
          and {stated:?}): the input topics were changed below the committed offsets; restore them, \
@@ -380,54 +384,6 @@ fn check_restored(slot: &Slot, target: &Progress) -> Result<(), Stop> {
         target.seq,
         slot.shard.closed().map(Boundary::number),
         target.boundary.map(Boundary::number),
-    )))
-}
-
-fn disagreement(shard: ShardNo, committed: Option<u64>, last: Option<u64>) -> Stop {
-    let told = |number: Option<u64>| match number {
-        Some(number) => format!("record {number}"),
-        None => "no record".to_owned(),
-    };
-    Stop::Progress(format!(
-        "shard {shard}: the group's offsets belong to progress {}, and the progress topic ends \
-         with {}. If a broker lost the end of a transaction, the instance that wrote it completes \
-         it when it starts: start every instance of this group under its own name, then this one \
-         again. Else the offsets were reset or the topic was cut short: start a new group with \
-         new output topics. Do not change or delete the group's offsets: alerts could be sent \
-         twice",
-        told(committed),
-        told(last)
-    ))
-}
-
-fn data_gap(
-    shard: ShardNo,
-    topic: Topic,
-    (first, start): (NextOffset, NextOffset),
-    search: &Search,
-) -> Stop {
-    let mut message = format!(
-        "{}-{shard}: data gap: the shard must be restored from offset {first} on, and the log now \
-         begins at {start}, so offsets {first} to {} are lost to retention; no snapshot reaches \
-         behind them: raise retention.ms of the inputs, and start a new group with new output \
-         topics",
-        topic.as_str(),
-        start.get() - 1
     );
-    if let Search::Done { refused, .. } = search {
-        for one in refused {
-            message.push_str(&format!("; snapshot {} was refused: {}", one.number, one.words));
-        }
-    }
-    Stop::Log(message)
-}
-
-fn lost_progress(shard: ShardNo, ahead: &RefusedSnapshot) -> Stop {
-    Stop::Progress(format!(
-        "shard {shard}: there is a snapshot of this group at progress record {}, and neither \
-         offsets nor progress records of the shard: the progress topic was emptied. Nothing was \
-         started, for it would say every alert again: restore the topic, or start a new group with \
-         new output topics, or delete the shard's snapshots to begin anew in this group",
-        ahead.number
-    ))
+    Err(Stop::new(StopReason::Digest, words))
 }

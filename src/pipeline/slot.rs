@@ -13,6 +13,8 @@ use super::decisions::{Recorded, is_covered};
 use super::idle::Quiet;
 use super::intake::{Intake, Taken};
 use super::lifecycle::Phase;
+use super::loss;
+use super::marks::Marks;
 use super::ports::{Broker, Header, InputPartition, RawRecord, SourceError};
 use super::snapshots::Kept;
 use super::stop::Stop;
@@ -21,9 +23,10 @@ use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::shard::Shard;
 use crate::domain::time::{Boundary, BoundaryLength, RecordTime};
-use crate::telemetry::labels::ShardPhase;
+use crate::telemetry::labels::{ShardPhase, StopReason};
 use crate::telemetry::shard_metrics::ShardMetrics;
 use crate::wire::decision::DecisionLine;
+use crate::wire::identity::TopicId;
 use crate::wire::input::DeadLetterCause;
 
 /// The most records that are read from one partition before the lowest watermark is looked for
@@ -96,6 +99,12 @@ pub struct Slot {
     pub has_moved: bool,
     /// Since when each partition is quiet, and what its leader said.
     pub quiet: [Quiet; 4],
+    /// Marks on what was read.
+    pub marks: Marks,
+    /// The ids of the input topics, in the order of [`Topic::ALL`], as they were on opening.
+    pub topics: [Option<TopicId>; 4],
+    /// How many partitions each input topic had then.
+    pub partitions: u32,
     /// Records read since the slot was opened.
     pub read: u64,
     /// Where it stands with its snapshots; none before it may have any.
@@ -140,6 +149,9 @@ impl Slot {
             fresh: Vec::new(),
             has_moved: false,
             quiet: [Quiet::default(); 4],
+            marks: Marks::default(),
+            topics: [None; 4],
+            partitions: 0,
             read: 0,
             kept: None,
             progress_at: None,
@@ -163,6 +175,7 @@ impl Slot {
         self.fresh.clear();
         self.has_moved = false;
         self.quiet = Default::default();
+        self.marks = Marks::default();
         self.read = 0;
         self.kept = None;
         self.progress_at = None;
@@ -264,7 +277,12 @@ impl Slot {
     /// Whether a restore has read a partition up to its target.
     pub fn is_restored<B: Broker>(&self, broker: &mut B, topic: Topic) -> bool {
         let Phase::Restoring(restoring) = &self.phase else { return false };
-        self.read_through(broker, topic) >= restoring.target.positions[topic.index()].next
+        let end = restoring.target.positions[topic.index()].next;
+        if self.marks.expected(topic).is_some() {
+            // The marked record is read, also where nothing else is.
+            return broker.position(self.partition(topic)).is_some_and(|position| position >= end);
+        }
+        self.read_through(broker, topic) >= end
     }
 
     /// Whether reading has come to an offset in each partition, in the order of the topics.
@@ -320,11 +338,16 @@ impl Slot {
         (topic, max): (Topic, usize),
     ) -> Result<usize, Stop> {
         let partition = self.partition(topic);
-        let mut stopped = None;
+        let (mut stopped, mut is_first) = (None, true);
         let read = broker.read(partition, max, &mut |record| {
             if stopped.is_none() {
-                stopped = self.take(intake, rules, now, topic, &record).err();
+                stopped = if self.marks.see(topic, &record, is_first) {
+                    self.take(intake, rules, now, topic, &record).err()
+                } else {
+                    Some(loss::another_log(self, topic))
+                };
             }
+            is_first = false;
         });
         if let Some(stop) = stopped {
             return Err(stop);
@@ -332,6 +355,7 @@ impl Slot {
         match read {
             Ok(read) => Ok(read),
             Err(SourceError::NotReady(_) | SourceError::Unavailable(_)) => Ok(0),
+            Err(SourceError::Lost(words)) => loss::diagnose(self, broker, topic, words).map(|()| 0),
             Err(error) => Err(Stop::from_source(error)),
         }
     }
@@ -347,9 +371,10 @@ impl Slot {
         let offset = record.offset;
         let is_live = self.phase.may_commit();
         if let Phase::Restoring(restoring) = &self.phase
-            && offset.next() > restoring.target.positions[topic.index()].next
+            && (offset.next() > restoring.target.positions[topic.index()].next
+                || offset.next() <= self.shard.inbox().read_to(topic))
         {
-            // Behind the target: read again when live.
+            // Behind the target: read again when live. Before the state: read for its mark alone.
             return Ok(());
         }
         self.recorded.apply(&mut self.shard, topic, NextOffset::stated(offset.get()));
@@ -375,7 +400,8 @@ impl Slot {
         let breaker = &mut self.breakers[topic.index()];
         match dead {
             Some(reason) if breaker.note(dead, rules.breaker_percent) => {
-                Err(Stop::Breaker(breaker.message(topic, self.number, offset, reason)))
+                let words = breaker.message(topic, self.number, offset, reason);
+                Err(Stop::new(StopReason::DeadLetters, words))
             }
             Some(_) => Ok(()),
             None => {
@@ -425,11 +451,18 @@ impl Slot {
         record
     }
 
+    /// Records that what is not committed makes to be written, at most.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.effects.outputs() + self.shard.due_statuses()
+    }
+
     /// Forgets what is not committed after a commit made it so.
     pub fn committed(&mut self, progress: u64, at: Option<Offset>) {
         self.progress = progress;
         self.progress_at = at;
         self.effects.clear();
+        self.marks.committed(&self.shard.positions());
         self.open.append(&mut self.fresh);
         if !self.open.is_empty() {
             let (positions, length) = (self.shard.positions(), self.shard.length());
@@ -443,7 +476,12 @@ impl Slot {
     pub fn open_decisions(&self) -> Vec<DecisionLine> {
         let (positions, length) = (self.shard.positions(), self.shard.length());
         let mut decisions = self.recorded.behind(self.number, &positions);
-        decisions.extend_from_slice(&self.open);
+        let is_known = |line: &DecisionLine| {
+            matches!(line, DecisionLine::Gap { .. }) && decisions.contains(line)
+        };
+        let mut more: Vec<DecisionLine> = self.open.clone();
+        more.retain(|line| !is_known(line));
+        decisions.append(&mut more);
         decisions.retain(|decision| !is_covered(decision, &positions, length));
         decisions
     }

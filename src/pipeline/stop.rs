@@ -1,8 +1,10 @@
-//! Why a worker stops, loudly. Each reason has its exit code and an entry in docs/operations.md.
+//! Why a worker stops, loudly. Each reason has its exit code, its value of the metric, and an entry
+//! in docs/operations.md.
 
 use super::ports::{CommitError, SourceError};
 use crate::domain::ids::ShardNo;
 use crate::domain::shard::LimitReached;
+use crate::telemetry::labels::StopReason;
 
 /// A loud stop: going on would be wrong.
 #[derive(Debug, thiserror::Error)]
@@ -20,54 +22,59 @@ pub enum Stop {
         /// The limit.
         limit: usize,
     },
-    /// Too many dead letters.
-    #[error("{0}")]
-    Breaker(String),
-    /// The log no longer has what the shard needs, or is another one.
-    #[error("{0}")]
-    Log(String),
-    /// The restored state is not the one that was committed.
-    #[error("{0}")]
-    Digest(String),
-    /// The progress topic holds what this program must not go on from.
-    #[error("{0}")]
-    Progress(String),
-    /// Another instance with the same identity took over.
-    #[error("{0}")]
-    Fenced(String),
-    /// Authentication or authorisation was refused.
-    #[error("{0}")]
-    Refused(String),
-    /// The client failed for good, or a record can never be written.
-    #[error("{0}")]
-    Client(String),
+    /// Anything else; the words say what, where, and what to do next.
+    #[error("{words}")]
+    Loud {
+        /// The reason.
+        reason: StopReason,
+        /// The message.
+        words: String,
+    },
 }
 
 impl Stop {
+    /// A stop for a reason, with a message that says what, where, and what to do next.
+    pub(crate) fn new(reason: StopReason, words: impl Into<String>) -> Self {
+        Self::Loud { reason, words: words.into() }
+    }
+
     pub(crate) const fn limit(shard: ShardNo, reached: LimitReached) -> Self {
         Self::Limit { shard, key: reached.key, limit: reached.limit }
+    }
+
+    /// The reason, by which metric and exit code tell it.
+    #[must_use]
+    pub const fn reason(&self) -> StopReason {
+        match self {
+            Self::Limit { .. } => StopReason::Limit,
+            Self::Loud { reason, .. } => *reason,
+        }
     }
 
     /// The stop that an error of the source is, if it is not one to wait out.
     pub(crate) fn from_source(error: SourceError) -> Self {
         match error {
-            SourceError::Refused(_) => Self::Refused(error.to_string()),
-            SourceError::Fenced(_) => Self::Fenced(error.to_string()),
-            SourceError::Fatal(_) => Self::Client(error.to_string()),
-            SourceError::Stop(message) => Self::Log(message),
-            SourceError::NotReady(_) | SourceError::Unavailable(_) => Self::Client(format!(
-                "an error to be waited out was not: {error}; please report this"
-            )),
+            SourceError::Refused(_) => Self::new(StopReason::Refused, error.to_string()),
+            SourceError::Fenced(_) => Self::new(StopReason::Fenced, error.to_string()),
+            SourceError::Fatal(_) => Self::new(StopReason::Client, error.to_string()),
+            SourceError::Stop(words) | SourceError::Lost(words) => {
+                Self::new(StopReason::Log, words)
+            }
+            SourceError::NotReady(_) | SourceError::Unavailable(_) => Self::new(
+                StopReason::Client,
+                format!("an error to be waited out was not: {error}; please report this"),
+            ),
         }
     }
 
     /// The stop that a failed transaction is; `None` where the shards just open again.
     pub(crate) fn from_commit(error: &CommitError) -> Option<Self> {
-        match error {
-            CommitError::Restart { .. } | CommitError::ClockSkew { .. } => None,
-            CommitError::Fenced(_) => Some(Self::Fenced(error.to_string())),
-            CommitError::Refused(_) => Some(Self::Refused(error.to_string())),
-            CommitError::Impossible(_) => Some(Self::Client(error.to_string())),
-        }
+        let reason = match error {
+            CommitError::Restart { .. } | CommitError::ClockSkew { .. } => return None,
+            CommitError::Fenced(_) => StopReason::Fenced,
+            CommitError::Refused(_) => StopReason::Refused,
+            CommitError::Impossible(_) => StopReason::Client,
+        };
+        Some(Self::new(reason, error.to_string()))
     }
 }

@@ -11,7 +11,8 @@ use super::ports::{Broker, ReadStep};
 use super::restore::wait_out;
 use super::stop::Stop;
 use crate::domain::ids::ShardNo;
-use crate::wire::progress::{self, Progress};
+use crate::telemetry::labels::StopReason;
+use crate::wire::progress::{self, Progress, ProgressError};
 
 /// Progress records read in one step.
 const PROGRESS_BATCH: usize = 2000;
@@ -32,8 +33,8 @@ pub(super) fn read_progress<B: Broker>(
             failed = take_progress(opening, shard, value).err();
         }
     });
-    if let Some(problem) = failed {
-        return Err(Stop::Progress(problem));
+    if let Some(stop) = failed {
+        return Err(stop);
     }
     opening.is_read = wait_out(step)? == Some(ReadStep::End);
     Ok(opening.is_read)
@@ -41,24 +42,24 @@ pub(super) fn read_progress<B: Broker>(
 
 /// Takes in one progress record. They must be 1, 2, 3, ..., or go on from the one of a snapshot: a
 /// restore needs every decision.
-fn take_progress(opening: &mut Opening, shard: ShardNo, value: &[u8]) -> Result<(), String> {
+fn take_progress(opening: &mut Opening, shard: ShardNo, value: &[u8]) -> Result<(), Stop> {
     let begins_later = opening.found.as_ref().filter(|found| found.progress_at.is_some());
     let first = begins_later.map_or(1, |found| found.progress.number);
     let expected = opening.last.as_ref().map_or(first, |record| record.number + 1);
-    let record = progress::decode(value)
-        .map_err(|error| format!("shard {shard}, progress record {expected}: {error}"))?;
+    let record = progress::decode(value).map_err(|error| unusable(shard, expected, &error))?;
     if record.number != expected || record.shard != shard {
         if begins_later.is_some() {
             // Without the snapshot the topic is read from its beginning, and it says more.
             opening.agrees = Some(false);
             return Ok(());
         }
-        return Err(format!(
+        let words = format!(
             "shard {shard}: the progress topic has record {} of shard {} where record {expected} \
              should be: its beginning was lost (its retention.ms must be -1), or something else \
              wrote to it; start a new group with new output topics",
             record.number, record.shard
-        ));
+        );
+        return Err(Stop::new(StopReason::Progress, words));
     }
     let found = opening.found.as_ref().filter(|found| found.progress.number == record.number);
     if let (Some(found), None) = (found, opening.agrees) {
@@ -71,6 +72,22 @@ fn take_progress(opening: &mut Opening, shard: ShardNo, value: &[u8]) -> Result<
     }
     opening.last = Some(record);
     Ok(())
+}
+
+/// The stop that a record is which cannot be used.
+fn unusable(shard: ShardNo, number: u64, error: &ProgressError) -> Stop {
+    let (reason, what_next) = match error {
+        ProgressError::NewerVersion { .. } => (
+            StopReason::NewerVersion,
+            "a newer odrwatch wrote it: run that version or a newer one; an older one cannot go on",
+        ),
+        ProgressError::Damaged(_) => (
+            StopReason::Progress,
+            "something else wrote to the topic, or it was changed: restore it, or start a new \
+             group with new output topics",
+        ),
+    };
+    Stop::new(reason, format!("shard {shard}, progress record {number}: {error}; {what_next}"))
 }
 
 /// Whether two records of one number are of the same state.

@@ -14,6 +14,7 @@
 
 mod clock;
 mod keeping;
+mod recovery;
 mod showing;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
 use super::closing::{OUTPUTS_PER_COMMIT, close_ready};
 use super::idle::{self, IdleRules, Questions};
+use super::inputs::Inputs;
 use super::intake::Intake;
 use super::lifecycle::{Opening, Phase};
 use super::observe;
@@ -49,6 +51,10 @@ const READ_PER_TURN: usize = 20_000;
 
 /// The first and the longest pause before a producer is replaced, in ms.
 const BACKOFF_MS: (i64, i64) = (100, 5_000);
+
+/// While a shard catches up, a transaction waits for twenty commit intervals, but no longer than
+/// this.
+const CATCH_UP_COMMIT_MS: i64 = 2_000;
 
 /// How often gauges are refreshed, in ms.
 const GAUGES_MS: i64 = 1_000;
@@ -74,6 +80,8 @@ pub struct WorkerConfig {
     pub transaction_timeout_ms: i64,
     /// The share of dead letters in the last thousand records that stops a shard; 0 is off.
     pub breaker_percent: u32,
+    /// Whether to go on behind records that were lost before they were read.
+    pub accepts_gaps: bool,
     /// The names of the four input topics.
     pub topics: [String; 4],
     /// The policy's fingerprint.
@@ -87,6 +95,7 @@ pub struct Worker<B> {
     broker: B,
     slots: BTreeMap<ShardNo, Slot>,
     opener: Opener,
+    inputs: Inputs,
     intake: Intake,
     identity: Identity,
     read_rules: ReadRules,
@@ -139,12 +148,15 @@ impl<B: Broker> Worker<B> {
                 shard: config.shard,
                 policy: config.policy.clone(),
                 transaction_timeout_ms: config.transaction_timeout_ms,
+                accepts_gaps: config.accepts_gaps,
             },
+            inputs: Inputs::new(config.topics.clone(), config.input.partitions),
             intake: Intake::new(config.input),
             identity: Identity {
                 topics: config.topics,
                 policy: config.policy,
                 owner: config.owner,
+                shards: config.input.partitions,
                 length,
                 max_dead_letter_bytes: broker.max_record_bytes(OutTopic::DeadLetters),
             },
@@ -197,9 +209,11 @@ impl<B: Broker> Worker<B> {
                 return Ok(false);
             }
         }
+        self.inputs.look(&mut self.broker, now)?;
         self.take_snapshots_answers(now);
         for slot in self.slots.values_mut() {
-            self.opener.step(slot, &mut self.broker, self.snapshots.as_ref(), now)?;
+            let known = (&self.inputs, self.snapshots.as_ref());
+            self.opener.step(slot, &mut self.broker, known, now)?;
         }
         self.questions.take(&mut self.broker, self.slots.values_mut());
         let mut did = self.read(now)?;
@@ -243,43 +257,6 @@ impl<B: Broker> Worker<B> {
 
     fn has_uncommitted(&self) -> bool {
         self.slots.values().any(|slot| slot.has_moved)
-    }
-
-    /// After a failed transaction: replaces the producer when the pause is over. False while it
-    /// is not.
-    fn replace_producer(&mut self, now: Now) -> Result<bool, Stop> {
-        let Some(reconnect) = self.reconnect else { return Ok(true) };
-        if now.mono_ms < reconnect.at_ms {
-            return Ok(false);
-        }
-        match self.broker.reconnect() {
-            Ok(()) => {
-                self.reconnect = None;
-                self.note_clock(now);
-                self.compare_progress();
-                Ok(true)
-            }
-            Err(error @ (SourceError::NotReady(_) | SourceError::Unavailable(_))) => {
-                warn!(%error, pause_ms = reconnect.pause_ms, "the producer could not be replaced");
-                self.back_off(now, reconnect.pause_ms * 2);
-                Ok(false)
-            }
-            Err(error) => Err(Stop::from_source(error)),
-        }
-    }
-
-    /// Lets each shard with a state open again, with that state if the group still has its number:
-    /// what became of the last transaction was settled just now.
-    fn compare_progress(&mut self) {
-        self.forget_snapshot();
-        for slot in self.slots.values_mut().filter(|slot| slot.phase.may_commit()) {
-            slot.phase = opening(true);
-        }
-    }
-
-    fn back_off(&mut self, now: Now, pause_ms: i64) {
-        let pause_ms = pause_ms.clamp(BACKOFF_MS.0, BACKOFF_MS.1);
-        self.reconnect = Some(Reconnect { at_ms: now.mono_ms + pause_ms, pause_ms });
     }
 
     fn serve_group(&mut self) -> Result<(), Stop> {
@@ -354,7 +331,7 @@ impl<B: Broker> Worker<B> {
                 continue;
             }
             if !matches!(slot.phase, Phase::Restoring(_) | Phase::CatchingUp(_) | Phase::Live)
-                || slot.effects.outputs() >= OUTPUTS_PER_COMMIT
+                || slot.outputs() >= OUTPUTS_PER_COMMIT
             {
                 continue;
             }
@@ -399,8 +376,13 @@ impl<B: Broker> Worker<B> {
     }
 
     fn commit_if_due(&mut self, now: Now) -> Result<bool, Stop> {
-        let is_due = now.mono_ms - self.committed_ms >= self.commit_interval_ms
-            || self.slots.values().any(|slot| slot.effects.outputs() >= OUTPUTS_PER_COMMIT);
+        let mut interval_ms = self.commit_interval_ms;
+        if self.slots.values().any(|slot| matches!(slot.phase, Phase::CatchingUp(_))) {
+            // What is old may wait: an account has one status record in a transaction.
+            interval_ms = interval_ms.max(CATCH_UP_COMMIT_MS.min(20 * interval_ms));
+        }
+        let is_due = now.mono_ms - self.committed_ms >= interval_ms
+            || self.slots.values().any(|slot| slot.outputs() >= OUTPUTS_PER_COMMIT);
         if !is_due || !self.has_uncommitted() {
             return Ok(false);
         }
@@ -435,28 +417,6 @@ impl<B: Broker> Worker<B> {
             let number = slot.progress + 1;
             slot.committed(number, self.broker.progress_offset(slot.number));
         }
-    }
-
-    /// A failed transaction: its shards are dropped and opened again behind a new producer.
-    fn fail(&mut self, error: &CommitError, now: Now) -> Result<bool, Stop> {
-        let stage = match error {
-            CommitError::Restart { stage, .. } => Stage::named(stage),
-            CommitError::ClockSkew { .. } => Stage::Check,
-            _ => Stage::Other,
-        };
-        self.metrics.transaction_failed(stage);
-        if let Some(stop) = Stop::from_commit(error) {
-            return Err(stop);
-        }
-        warn!(%error, "the shards of the transaction open again");
-        let moved: Vec<ShardNo> =
-            self.slots.values().filter(|slot| slot.has_moved).map(|slot| slot.number).collect();
-        for number in moved {
-            let slot = self.new_slot(number);
-            self.slots.insert(number, slot);
-        }
-        self.back_off(now, BACKOFF_MS.0);
-        Ok(false)
     }
 
     /// Shows each change of a shard's phase at once, and all that is counted every now and then.

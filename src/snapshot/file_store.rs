@@ -95,7 +95,7 @@ impl SnapshotStore for FileStore {
             .open(&temporary)
             .and_then(|mut file| {
                 file.write_all(bytes)?;
-                file.sync_all()
+                outlast(&file)
             })
             .and_then(|()| fs::rename(&temporary, &path));
         if let Err(error) = written {
@@ -171,10 +171,17 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Makes what was written to a file, or the names in a directory, outlast a crash.
+fn outlast(file: &File) -> io::Result<()> {
+    #[cfg(test)]
+    tests::note(file);
+    file.sync_all()
+}
+
 /// Makes names outlast a crash.
 fn sync(directory: &Path) -> Result<(), StoreError> {
     File::open(directory)
-        .and_then(|directory| directory.sync_all())
+        .and_then(|directory| outlast(&directory))
         .map_err(|error| store_error(&error, "syncing", directory))
 }
 
@@ -193,11 +200,43 @@ fn store_error(error: &io::Error, doing: &str, path: &Path) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::*;
 
     const SHARD: ShardNo = ShardNo::new(3);
+
+    /// What was made to outlast a crash: inodes and sizes.
+    type Synced = Vec<(u64, u64)>;
+
+    thread_local! {
+        static SYNCED: RefCell<Synced> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Notes that a file is about to be made to outlast a crash.
+    pub(super) fn note(file: &File) {
+        let about = file.metadata().unwrap();
+        SYNCED.with_borrow_mut(|synced| synced.push((about.ino(), about.size())));
+    }
+
+    #[test]
+    fn a_snapshot_outlasts_a_crash_before_it_has_its_name_and_its_name_before_it_counts() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = FileStore::open(place.path(), "group").unwrap();
+        let directory = place.path().join("group/3");
+        store.write(SHARD, 7, b"seven").unwrap();
+        let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+        let (file, directory) =
+            (inode(&directory.join("00000000000000000007.odrsnap")), inode(&directory));
+        let synced = SYNCED.take();
+        assert_eq!(synced.len(), 2, "{synced:?}");
+        assert_eq!(synced[0], (file, 5), "the whole file comes first");
+        assert_eq!(synced[1].0, directory, "and its name behind it");
+        store.remove(SHARD, 7).unwrap();
+        let synced: Vec<u64> = SYNCED.take().iter().map(|(inode, _)| *inode).collect();
+        assert_eq!(synced, [directory], "what was removed does not come back");
+    }
 
     #[test]
     fn what_is_written_is_read_back_and_what_is_removed_is_gone() {

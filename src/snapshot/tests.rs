@@ -89,6 +89,8 @@ fn header(shard: &Shard) -> Header {
             boundary_length: shard.length(),
             positions: positions
                 .map(|position| Position { next: position.next, watermark: position.watermark }),
+            shards: None,
+            logs: Default::default(),
             decisions: vec![DecisionLine::RecordTime {
                 topic: Topic::Orders,
                 partition: shard.number(),

@@ -279,6 +279,20 @@ pub const RESTORED_RECORDS: Declaration = counter(
     &[],
     "Input records that restores read again, after a snapshot or from the beginning.",
 );
+/// Loud stops.
+pub const LOUD_STOPS: Declaration = counter(
+    "odrwatch_loud_stops_total",
+    Unit::Count,
+    &[Label::Stop],
+    "Workers of this process that stopped because going on would be wrong, by reason.",
+);
+/// Offsets in accepted gaps.
+pub const GAP_OFFSETS: Declaration = counter(
+    "odrwatch_gap_offsets_total",
+    Unit::Count,
+    &[Label::Topic],
+    "Offsets that retention dropped before they were read, and that --accept-gap went on behind.",
+);
 /// Degraded.
 pub const DEGRADED: Declaration = gauge(
     "odrwatch_degraded",
@@ -341,7 +355,7 @@ pub const PROCESS_START: Declaration = gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub const ALL: [Declaration; 40] = [
+pub const ALL: [Declaration; 42] = [
     RECORDS,
     DEAD_LETTERS,
     BOUNDARIES,
@@ -370,6 +384,8 @@ pub const ALL: [Declaration; 40] = [
     SNAPSHOT_PAUSE,
     SNAPSHOT_DURATION,
     RESTORED_RECORDS,
+    LOUD_STOPS,
+    GAP_OFFSETS,
     CLOCK_SKEW,
     WORKERS,
     READY,

@@ -58,11 +58,13 @@ pub enum DecisionKind {
     RecordTime,
     /// Alerting began.
     AlertsFrom,
+    /// A shard went on behind records that were lost, as an operator said.
+    Gap,
 }
 
 impl DecisionKind {
     /// All kinds, in order.
-    pub const ALL: [Self; 3] = [Self::Close, Self::RecordTime, Self::AlertsFrom];
+    pub const ALL: [Self; 4] = [Self::Close, Self::RecordTime, Self::AlertsFrom, Self::Gap];
 
     /// The kind's name.
     #[must_use]
@@ -71,6 +73,7 @@ impl DecisionKind {
             Self::Close => "close",
             Self::RecordTime => "record_time",
             Self::AlertsFrom => "alerts_from",
+            Self::Gap => "gap",
         }
     }
 
@@ -81,7 +84,85 @@ impl DecisionKind {
             Self::Close => 0,
             Self::RecordTime => 1,
             Self::AlertsFrom => 2,
+            Self::Gap => 3,
         }
+    }
+}
+
+/// Why a worker stopped, loudly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StopReason {
+    /// Retention passed our position.
+    DataGap,
+    /// An input was given partitions, or lost some.
+    Partitions,
+    /// An input was deleted, or is another topic than before.
+    TopicReplaced,
+    /// An input's log ends before our position.
+    LogCut,
+    /// What the inputs give is not what was committed.
+    Digest,
+    /// The progress topic was written by a newer version.
+    NewerVersion,
+    /// The progress topic and the group's offsets do not say where to go on.
+    Progress,
+    /// A newer instance with the same identity took over.
+    Fenced,
+    /// Authentication or authorisation was refused.
+    Refused,
+    /// A limit is reached.
+    Limit,
+    /// Most of a topic's records are dead.
+    DeadLetters,
+    /// A partition cannot be read for another reason.
+    Log,
+    /// The client failed for good, or a record can never be written.
+    Client,
+}
+
+impl StopReason {
+    /// All reasons, in order.
+    pub const ALL: [Self; 13] = [
+        Self::DataGap,
+        Self::Partitions,
+        Self::TopicReplaced,
+        Self::LogCut,
+        Self::Digest,
+        Self::NewerVersion,
+        Self::Progress,
+        Self::Fenced,
+        Self::Refused,
+        Self::Limit,
+        Self::DeadLetters,
+        Self::Log,
+        Self::Client,
+    ];
+
+    /// The reason's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DataGap => "data_gap",
+            Self::Partitions => "partitions",
+            Self::TopicReplaced => "topic_replaced",
+            Self::LogCut => "log_cut",
+            Self::Digest => "digest",
+            Self::NewerVersion => "newer_version",
+            Self::Progress => "progress",
+            Self::Fenced => "fenced",
+            Self::Refused => "refused",
+            Self::Limit => "limit",
+            Self::DeadLetters => "dead_letters",
+            Self::Log => "log",
+            Self::Client => "client",
+        }
+    }
+
+    /// The reason's place in [`StopReason::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        let place = Self::ALL.into_iter().position(|reason| reason == self);
+        place.expect("all reasons are listed")
     }
 }
 
@@ -271,6 +352,8 @@ pub enum Label {
     Failure,
     /// Why a snapshot was not used.
     Refusal,
+    /// Why a worker stopped.
+    Stop,
     /// This build's version.
     Version,
     /// This build's commit.
@@ -281,7 +364,7 @@ pub enum Label {
 
 impl Label {
     /// All labels, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Topic,
         Self::Partition,
         Self::Shard,
@@ -295,6 +378,7 @@ impl Label {
         Self::Stage,
         Self::Failure,
         Self::Refusal,
+        Self::Stop,
         Self::Version,
         Self::Commit,
         Self::Librdkafka,
@@ -317,6 +401,7 @@ impl Label {
             Self::Stage => "stage",
             Self::Failure => "failure",
             Self::Refusal => "refusal",
+            Self::Stop => "stop",
             Self::Version => "version",
             Self::Commit => "commit",
             Self::Librdkafka => "librdkafka",
@@ -338,6 +423,7 @@ impl Label {
             Self::Stage => Stage::ALL.map(Stage::as_str).to_vec(),
             Self::Failure => StoreFailure::ALL.map(StoreFailure::as_str).to_vec(),
             Self::Refusal => Refusal::ALL.map(Refusal::as_str).to_vec(),
+            Self::Stop => StopReason::ALL.map(StopReason::as_str).to_vec(),
             Self::Partition | Self::Shard | Self::Version | Self::Commit | Self::Librdkafka => {
                 return None;
             }

@@ -15,7 +15,7 @@ use prometheus::{
 
 use super::declarations as declared;
 use super::health::{HealthBoard, ShardState};
-use super::labels::{Band, DecisionKind, ShardPhase, Stage};
+use super::labels::{Band, DecisionKind, ShardPhase, Stage, StopReason};
 use super::process::ProcessMetrics;
 use super::registrar::Registrar;
 use super::snapshot_metrics::SnapshotMetrics;
@@ -60,10 +60,12 @@ pub struct Metrics {
     records: [[IntCounter; 6]; 4],
     dead_letters: [[IntCounter; 9]; 4],
     boundaries: IntCounter,
-    decisions: [IntCounter; 3],
+    decisions: [IntCounter; 4],
     alerts: [[IntCounter; 3]; 3],
     transactions: Histogram,
     transaction_failures: [IntCounter; 7],
+    loud_stops: [IntCounter; 13],
+    gap_offsets: [IntCounter; 4],
     clock_skew: Gauge,
     workers: IntGauge,
     ready: IntGauge,
@@ -131,6 +133,9 @@ impl Metrics {
                 .histogram(&declared::TRANSACTION_DURATION, &TRANSACTION_BUCKETS),
             transaction_failures: registrar
                 .counters(&declared::TRANSACTION_FAILURES, Stage::ALL.map(Stage::as_str)),
+            loud_stops: registrar
+                .counters(&declared::LOUD_STOPS, StopReason::ALL.map(StopReason::as_str)),
+            gap_offsets: registrar.counters(&declared::GAP_OFFSETS, topics),
             clock_skew: registrar.gauge_seconds(&declared::CLOCK_SKEW),
             workers: registrar.gauge(&declared::WORKERS),
             ready: registrar.gauge(&declared::READY),
@@ -198,6 +203,16 @@ impl Metrics {
     /// Counts one transaction that did not commit.
     pub fn transaction_failed(&self, stage: Stage) {
         self.transaction_failures[stage.index()].inc();
+    }
+
+    /// Counts a worker that stops loudly.
+    pub fn stopped(&self, reason: StopReason) {
+        self.loud_stops[reason.index()].inc();
+    }
+
+    /// Counts offsets that were lost and went on behind.
+    pub fn gap(&self, topic: Topic, offsets: u64) {
+        self.gap_offsets[topic.index()].inc_by(offsets);
     }
 
     /// Sets our clock minus the broker's, in milliseconds.

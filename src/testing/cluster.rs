@@ -11,7 +11,7 @@ use super::member::MemoryBroker;
 use super::state::{ClusterConfig, CommitFault, LogName, State, input_partitions};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
-use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, OutTopic};
+use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, InputTopic, OutTopic};
 use crate::sim::murmur2;
 
 #[derive(Debug)]
@@ -188,6 +188,32 @@ impl Cluster {
     /// Drops all records of a log before an offset (retention, or an operator).
     pub fn delete_records(&self, log: LogName, before: NextOffset) {
         self.change(|state| state.log_mut(log).delete_before(before.get()));
+    }
+
+    /// Deletes an input topic and makes it anew, empty, with another id.
+    pub fn make_anew(&self, topic: Topic) {
+        self.change(|state| state.make_anew(topic));
+    }
+
+    /// Loses the end of a log, as an unclean leader election does: offsets from `from` on.
+    pub fn cut(&self, log: LogName, from: NextOffset) {
+        self.change(|state| state.log_mut(log).cut(from.get()));
+    }
+
+    /// What is said of the inputs.
+    #[must_use]
+    pub fn describe_inputs(&self) -> [InputTopic; 4] {
+        self.lock().described()
+    }
+
+    /// Appends to an output, as a program that is not odrwatch would.
+    pub fn write_output(&self, topic: OutTopic, shard: ShardNo, record: NewRecord) {
+        self.change(|state| state.append(LogName::Output(topic, shard), record, None));
+    }
+
+    /// Says of the inputs what a test wants, or the truth again.
+    pub fn tell_of_inputs(&self, told: Option<[InputTopic; 4]>) {
+        self.change(|state| state.told = told);
     }
 
     /// Sets the progress number in a shard's group offsets, as a broker leaves it that lost the end

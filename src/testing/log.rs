@@ -169,6 +169,13 @@ impl PartitionLog {
         self.entries.push_back(Entry { content: Content::Control, appended_ms: now_ms });
     }
 
+    /// Loses everything from an offset on; nothing of it may be in an open transaction.
+    pub fn cut(&mut self, offset: i64) {
+        let kept = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(0);
+        self.entries.truncate(kept);
+        self.open.clear();
+    }
+
     /// Drops everything before an offset, at most up to the end.
     pub fn delete_before(&mut self, offset: i64) {
         while self.start < offset && self.entries.pop_front().is_some() {

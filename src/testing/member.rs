@@ -17,8 +17,8 @@ use super::state::{ClusterConfig, Committer, LogName, State};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{
-    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, OutTopic,
-    RawRecord, ReadStep, Receipt, SourceError,
+    Batch, Broker, CommitError, CommittedShard, Ends, GroupEvent, InputPartition, InputTopic,
+    OutTopic, RawRecord, ReadStep, Receipt, SourceError,
 };
 
 /// How reading of one assigned partition stands.
@@ -247,7 +247,7 @@ impl Broker for MemoryBroker {
         let log = state.log(LogName::Input(partition));
         if !(log.start()..=log.end()).contains(&next) {
             let (topic, start, end) = (partition.topic.as_str(), log.start(), log.end());
-            return Err(SourceError::Stop(format!(
+            return Err(SourceError::Lost(format!(
                 "{topic} partition {} has offsets {start} to {end}, but offset {next} comes next: \
                  records were deleted before they were read",
                 partition.shard
@@ -319,6 +319,14 @@ impl Broker for MemoryBroker {
         }
         let log = state.log(LogName::Input(partition));
         Ok((NextOffset::stated(log.start()), NextOffset::stated(log.stable())))
+    }
+
+    fn describe_inputs(&mut self) -> Result<[InputTopic; 4], SourceError> {
+        let state = self.cluster.lock();
+        if state.stopped {
+            return Err(SourceError::NotReady(STOPPED.to_owned()));
+        }
+        Ok(state.described())
     }
 
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {

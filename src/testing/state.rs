@@ -13,9 +13,11 @@ use super::log::{NewRecord, PartitionLog, TransactionEnd, TransactionNo};
 use crate::domain::event::Topic;
 use crate::domain::ids::{Offset, ShardNo};
 use crate::pipeline::ports::{
-    Batch, CommitError, CommittedShard, Ends, InputPartition, OutRecord, OutTopic, Receipt,
+    Batch, CommitError, CommittedShard, Ends, InputPartition, InputTopic, OutRecord, OutTopic,
+    Receipt,
 };
 use crate::sim::murmur2;
+use crate::wire::identity::TopicId;
 
 /// How an in-memory cluster is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,10 @@ pub(super) struct State {
     pub held: BTreeSet<InputPartition>,
     /// Partitions whose leader states no ends.
     pub leaderless: BTreeSet<InputPartition>,
+    /// What is said of the inputs, where a test wants something else than the truth.
+    pub told: Option<[InputTopic; 4]>,
+    /// How often each input was made.
+    pub made: [u128; 4],
     /// What happens to the next commits, first to come first; `None` lets one pass.
     pub faults: VecDeque<Option<CommitFault>>,
     /// Moves with everything that a waiting member may want to know.
@@ -130,6 +136,25 @@ impl State {
         Some(partitions.iter().map(ends).collect())
     }
 
+    /// What is said of the four inputs.
+    pub fn described(&self) -> [InputTopic; 4] {
+        let partitions = self.config.partitions;
+        let made = Topic::ALL.map(|topic| {
+            let place = u128::try_from(topic.index()).expect("there are four");
+            Some(TopicId(self.made[topic.index()] << 64 | place))
+        });
+        self.told.unwrap_or_else(|| made.map(|id| InputTopic { partitions, id }))
+    }
+
+    /// Deletes an input and makes it anew, empty.
+    pub fn make_anew(&mut self, topic: Topic) {
+        self.made[topic.index()] += 1;
+        self.version += 1;
+        for log in &mut self.inputs[topic.index()] {
+            *log = PartitionLog::default();
+        }
+    }
+
     pub fn new(config: ClusterConfig) -> Self {
         assert!(config.partitions > 0, "a topic has at least one partition");
         let logs = || (0..config.partitions).map(|_| PartitionLog::default());
@@ -143,6 +168,8 @@ impl State {
             stopped: false,
             held: BTreeSet::new(),
             leaderless: BTreeSet::new(),
+            told: None,
+            made: [1; 4],
             faults: VecDeque::new(),
             version: 0,
             unstable: BTreeMap::new(),

@@ -364,7 +364,7 @@ fn a_position_before_the_start_of_the_log_stops_the_shard() {
     assert_eq!(bounds, (NextOffset::stated(1), NextOffset::stated(2)));
     broker.seek(orders, NextOffset::stated(0)).unwrap();
     let failed = broker.read(orders, 10, &mut |_| panic!("nothing is read"));
-    assert!(matches!(failed, Err(SourceError::Stop(ref text)) if text.contains("offset 0")));
+    assert!(matches!(failed, Err(SourceError::Lost(ref text)) if text.contains("offset 0")));
     broker.seek(orders, bounds.0).unwrap();
     assert_eq!(read(&mut broker, orders), [(1, "b".into())]);
 }

@@ -4,6 +4,7 @@
 //! of its fields never changes. `alert_id` depends only on what the alert is about, so that a
 //! consumer can drop repetitions.
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::domain::effects::{Alert, Change, CycleNote};
@@ -91,6 +92,17 @@ fn write_cycle(cycle: CycleNote, value: &mut Object<'_>) {
         members.day("to", cycle.to);
         members.integer("streak", cycle.streak);
     });
+}
+
+/// The `seq` that the value of an alert states; `None` if it is no such value.
+#[must_use]
+pub fn seq_of(value: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: u64,
+    }
+    let numbered: Numbered = serde_json::from_slice(value).ok()?;
+    Some(numbered.seq)
 }
 
 /// The alert's id: 32 hexadecimal digits of a SHA-256 over what it is about.

@@ -39,6 +39,17 @@ pub enum DecisionLine {
         /// What was taken.
         record_time: RecordTime,
     },
+    /// Retention dropped records before they were read, and an operator had the shard go on.
+    Gap {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: ShardNo,
+        /// The first offset that was lost.
+        from: NextOffset,
+        /// The offset that reading went on at.
+        to: NextOffset,
+    },
     /// A shard began to alert at a boundary.
     AlertsFrom {
         /// The shard.
@@ -86,6 +97,12 @@ pub(super) fn write_members(decision: &DecisionLine, members: &mut Object<'_>) {
             members.integer("shard", shard.get());
             members.integer("alerts_from", boundary.number());
         }
+        DecisionLine::Gap { topic, partition, from, to } => {
+            members.text("topic", topic.as_str());
+            members.integer("partition", partition.get());
+            members.integer("gap_from", from.get());
+            members.integer("gap_to", to.get());
+        }
     }
 }
 
@@ -108,7 +125,7 @@ pub(super) fn topic_of_role(name: &str) -> Option<Topic> {
     Topic::ALL.into_iter().find(|topic| topic.as_str() == name)
 }
 
-/// A decision as it is written, with the members of all three kinds.
+/// A decision as it is written, with the members of all kinds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDecision {
@@ -120,6 +137,8 @@ pub(super) struct RawDecision {
     record_time: Option<Moment>,
     shard: Option<u32>,
     alerts_from: Option<Moment>,
+    gap_from: Option<i64>,
+    gap_to: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,18 +176,11 @@ impl RawDecision {
                 record_time: None,
                 shard: None,
                 alerts_from: None,
+                gap_from: None,
+                gap_to: None,
             } => Ok(DecisionLine::Closing {
                 boundary: boundary_of(boundary, length)?,
-                partitions: partitions
-                    .into_iter()
-                    .map(|idle| {
-                        Ok(IdlePartition {
-                            topic: known(&idle.topic)?,
-                            partition: ShardNo::new(idle.partition),
-                            next_offset: NextOffset::stated(position(idle.next_offset)?),
-                        })
-                    })
-                    .collect::<Result<_, LineError>>()?,
+                partitions: idle_partitions(&partitions, &known)?,
             }),
             Self {
                 boundary: None,
@@ -179,10 +191,12 @@ impl RawDecision {
                 record_time: Some(Moment::Number(ms) | Moment::Instant(ms)),
                 shard: None,
                 alerts_from: None,
+                gap_from: None,
+                gap_to: None,
             } => Ok(DecisionLine::RecordTime {
                 topic: known(&topic)?,
                 partition: ShardNo::new(partition),
-                offset: Offset::new(position(offset)?),
+                offset: Offset::new(super::offset(offset)?),
                 record_time: RecordTime::from_ms(ms),
             }),
             Self {
@@ -194,24 +208,59 @@ impl RawDecision {
                 record_time: None,
                 shard: Some(shard),
                 alerts_from: Some(from),
+                gap_from: None,
+                gap_to: None,
             } => Ok(DecisionLine::AlertsFrom {
                 shard: ShardNo::new(shard),
                 boundary: boundary_of(from, length)?,
             }),
+            Self {
+                boundary: None,
+                partitions: None,
+                topic: Some(topic),
+                partition: Some(partition),
+                offset: None,
+                record_time: None,
+                shard: None,
+                alerts_from: None,
+                gap_from: Some(from),
+                gap_to: Some(to),
+            } => gap(known(&topic)?, ShardNo::new(partition), (from, to)),
             _ => Err(LineError(
                 "not a decision: expected boundary and partitions, or topic, partition, offset \
-                 and record_time, or shard and alerts_from"
+                 and record_time, or shard and alerts_from, or topic, partition, gap_from and \
+                 gap_to"
                     .to_owned(),
             )),
         }
     }
 }
 
-fn position(offset: i64) -> Result<i64, LineError> {
-    if offset < 0 {
-        return Err(LineError(format!("offset {offset} is negative")));
+fn idle_partitions(
+    partitions: &[RawIdle],
+    known: &dyn Fn(&str) -> Result<Topic, LineError>,
+) -> Result<Vec<IdlePartition>, LineError> {
+    let one = |idle: &RawIdle| {
+        Ok(IdlePartition {
+            topic: known(&idle.topic)?,
+            partition: ShardNo::new(idle.partition),
+            next_offset: NextOffset::stated(super::offset(idle.next_offset)?),
+        })
+    };
+    partitions.iter().map(one).collect()
+}
+
+fn gap(
+    topic: Topic,
+    partition: ShardNo,
+    (from, to): (i64, i64),
+) -> Result<DecisionLine, LineError> {
+    let (from, to) = (super::offset(from)?, super::offset(to)?);
+    if from >= to {
+        return Err(LineError(format!("the gap from {from} to {to} is empty")));
     }
-    Ok(offset)
+    let (from, to) = (NextOffset::stated(from), NextOffset::stated(to));
+    Ok(DecisionLine::Gap { topic, partition, from, to })
 }
 
 fn boundary_of(moment: Moment, length: BoundaryLength) -> Result<Boundary, LineError> {
@@ -292,6 +341,12 @@ mod tests {
                 shard: ShardNo::new(3),
                 boundary: Boundary::from_number(-1),
             },
+            DecisionLine::Gap {
+                topic: Topic::Claims,
+                partition: ShardNo::new(1),
+                from: NextOffset::stated(0),
+                to: NextOffset::stated(99),
+            },
         ];
         for decision in decisions {
             let mut line = Vec::new();
@@ -337,6 +392,8 @@ mod tests {
             ("{\"boundary\":18446744073709551615,\"partitions\":[]}", "an integer or"),
             ("{\"topic\":\"x\",\"partition\":0,\"offset\":1,\"record_time\":1}", "no input topic"),
             ("{\"topic\":\"orders\",\"partition\":0,\"offset\":-1,\"record_time\":1}", "negative"),
+            ("{\"topic\":\"orders\",\"partition\":0,\"gap_from\":4,\"gap_to\":4}", "is empty"),
+            ("{\"topic\":\"orders\",\"partition\":0,\"gap_from\":4}", "not a decision"),
             ("{\"shard\":-1,\"alerts_from\":1}", "shard"),
             ("{\"shard\":1,\"alerts_from\":1", "EOF"),
         ] {

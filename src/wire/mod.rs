@@ -13,12 +13,14 @@
 //! | [`report`] | one account as Amazon's account-health report has it |
 //! | [`totals`], [`outcomes`] | the files that a bounded replay writes |
 //! | [`fingerprint`] | a policy in 32 hexadecimal digits |
+//! | [`identity`] | by what a log is known again |
 //! | [`time`] | RFC 3339 |
 
 pub mod alert;
 pub mod dead_letter;
 pub mod decision;
 pub mod fingerprint;
+pub mod identity;
 pub mod input;
 mod json;
 pub mod outcomes;
@@ -38,6 +40,18 @@ pub type Header = (String, Option<Vec<u8>>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LineError(String);
+
+/// An offset that a log can have: another one comes after it.
+///
+/// # Errors
+/// The number is none.
+fn offset(number: i64) -> Result<i64, LineError> {
+    match number {
+        ..0 => Err(LineError(format!("offset {number} is negative"))),
+        i64::MAX => Err(LineError(format!("offset {number} is more than a log can have"))),
+        offset => Ok(offset),
+    }
+}
 
 impl LineError {
     /// What is wrong and where, without any string of the line: it may be what buyers wrote.

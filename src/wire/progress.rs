@@ -12,6 +12,7 @@ use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::time::{Boundary, BoundaryLength, RecordTime};
 
 use super::decision::{DecisionLine, RawDecision, topic_of_role, write_members};
+use super::identity::{self, LogIdentity, RawMark};
 use super::write::object;
 
 /// The version that is written, and the newest that is read.
@@ -35,6 +36,10 @@ pub struct Progress {
     pub boundary_length: BoundaryLength,
     /// The positions in the four partitions, in the order of [`Topic::ALL`].
     pub positions: [Position; 4],
+    /// How many shards there are, as many as each input has partitions; old records do not say.
+    pub shards: Option<u32>,
+    /// By what the four logs are known again.
+    pub logs: [LogIdentity; 4],
     /// The decisions since the record before.
     pub decisions: Vec<DecisionLine>,
     /// The `seq` of the last alert.
@@ -82,20 +87,24 @@ pub fn write_value(progress: &Progress, out: &mut Vec<u8>) {
         value.integer("version", VERSION);
         value.integer("n", progress.number);
         value.integer("shard", progress.shard.get());
+        if let Some(shards) = progress.shards {
+            value.integer("shards", shards);
+        }
         value.integers("from", &progress.from.map(NextOffset::get));
         match progress.boundary {
             Some(boundary) => value.integer("boundary", boundary.number()),
             None => value.null("boundary"),
         }
         value.integer("boundary_ms", progress.boundary_length.ms());
-        let positions = Topic::ALL.into_iter().zip(progress.positions);
-        value.objects("partitions", positions, |item, (topic, position)| {
+        let positions = Topic::ALL.into_iter().zip(progress.positions).zip(&progress.logs);
+        value.objects("partitions", positions, |item, ((topic, position), log)| {
             item.text("topic", topic.as_str());
             item.integer("next_offset", position.next.get());
             match position.watermark {
                 Some(watermark) => item.integer("watermark_ms", watermark.ms()),
                 None => item.null("watermark_ms"),
             }
+            identity::write_members(log, item);
         });
         value.objects("decisions", &progress.decisions, |item, decision| {
             write_members(decision, item);
@@ -141,6 +150,7 @@ struct RawVersion {
 struct RawProgress {
     n: u64,
     shard: u32,
+    shards: Option<u32>,
     from: [i64; 4],
     boundary: Option<i64>,
     boundary_ms: i64,
@@ -160,6 +170,8 @@ struct RawPosition {
     topic: String,
     next_offset: i64,
     watermark_ms: Option<i64>,
+    topic_id: Option<String>,
+    mark: Option<RawMark>,
 }
 
 impl RawProgress {
@@ -183,6 +195,10 @@ impl RawProgress {
             .map(|raw| raw.decision(boundary_length, &topic_of_role))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| damaged(format!("decisions: {error}")))?;
+        let mut logs = [LogIdentity::default(); 4];
+        for (log, raw) in logs.iter_mut().zip(&self.partitions) {
+            *log = identity::read(raw.topic_id.as_deref(), raw.mark.as_ref()).map_err(damaged)?;
+        }
         let shard = ShardNo::new(self.shard);
         if !decisions.iter().all(|decision| is_of(decision, shard)) {
             return Err(damaged("a decision of another shard".to_owned()));
@@ -190,6 +206,7 @@ impl RawProgress {
         Ok(Progress {
             number: self.n,
             shard,
+            shards: self.shards,
             from: self.from.map(NextOffset::stated),
             boundary: self.boundary.map(Boundary::from_number),
             boundary_length,
@@ -197,6 +214,7 @@ impl RawProgress {
                 next: NextOffset::stated(raw.next_offset),
                 watermark: raw.watermark_ms.map(RecordTime::from_ms),
             }),
+            logs,
             decisions,
             seq: self.seq,
             outputs_written: self.outputs_written,
@@ -215,7 +233,9 @@ fn is_of(decision: &DecisionLine, this: ShardNo) -> bool {
         DecisionLine::Closing { partitions, .. } => {
             partitions.iter().all(|idle| idle.partition == this)
         }
-        DecisionLine::RecordTime { partition, .. } => *partition == this,
+        DecisionLine::RecordTime { partition, .. } | DecisionLine::Gap { partition, .. } => {
+            *partition == this
+        }
         DecisionLine::AlertsFrom { shard, .. } => *shard == this,
     }
 }
@@ -235,6 +255,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::Offset;
     use crate::wire::decision::IdlePartition;
+    use crate::wire::identity::{Mark, TopicId};
 
     const GOLDEN: &str = include_str!("../../tests/golden/progress.v1.json");
 
@@ -247,6 +268,7 @@ mod tests {
         Progress {
             number: 7,
             shard,
+            shards: None,
             from: [5, 0, 0, 0].map(NextOffset::stated),
             boundary: Some(Boundary::from_number(354_473_699)),
             boundary_length: BoundaryLength::from_ms(5000).unwrap(),
@@ -256,6 +278,7 @@ mod tests {
                 position(3, Some(1_772_368_496_100)),
                 position(0, Some(1_772_368_495_000)),
             ],
+            logs: Default::default(),
             decisions: vec![
                 DecisionLine::AlertsFrom { shard, boundary: Boundary::from_number(354_473_690) },
                 DecisionLine::RecordTime {
@@ -327,6 +350,30 @@ mod tests {
         let mut out = Vec::new();
         write_value(&first, &mut out);
         assert_eq!(decode(&out), Ok(first));
+    }
+
+    #[test]
+    fn what_the_logs_are_known_by_is_written_where_it_is_known() {
+        let mut known = progress();
+        known.shards = Some(8);
+        known.logs[1] = LogIdentity {
+            topic: Some(TopicId(0xfe)),
+            mark: Some(Mark { offset: Offset::new(11), hash: 3 }),
+        };
+        let mut out = Vec::new();
+        write_value(&known, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let members = concat!(
+            r#""watermark_ms":1772368495000,"topic_id":"000000000000000000000000000000fe","#,
+            r#""mark":{"offset":11,"hash":"0000000000000003"}}"#
+        );
+        assert!(text.contains(members), "{text}");
+        assert_eq!(decode(text.as_bytes()), Ok(known));
+        for (from, to) in [("00fe\"", "00fE\""), ("\"hash\":\"0", "\"hash\":\""), (":11,", ":-11,")]
+        {
+            let damaged = text.replacen(from, to, 1);
+            assert!(matches!(decode(damaged.as_bytes()), Err(ProgressError::Damaged(_))), "{to}");
+        }
     }
 
     #[test]

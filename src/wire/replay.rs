@@ -49,9 +49,7 @@ pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
         // Without this it would pass for a tombstone.
         return Err(LineError("this is a recorded decision, and no record".to_owned()));
     }
-    if raw.offset < 0 {
-        return Err(LineError(format!("offset {} is negative", raw.offset)));
-    }
+    let offset = super::offset(raw.offset)?;
     let value = match (raw.payload, raw.value, raw.payload_base64) {
         (payload, None, None) => payload.map(|bytes| bytes.0),
         (None, value, None) => value.map(|bytes| bytes.0),
@@ -76,7 +74,7 @@ pub fn parse_line(line: &[u8]) -> Result<ReplayRecord<'_>, LineError> {
     Ok(ReplayRecord {
         topic: raw.topic.text()?,
         partition: raw.partition,
-        offset: raw.offset,
+        offset,
         timestamp_ms: timestamp.filter(|ms| *ms != -1 && !is_unknown),
         key: raw.key.map(|bytes| bytes.0),
         value,
@@ -101,10 +99,8 @@ pub struct RecordPlace<'a> {
 pub fn parse_place(line: &[u8]) -> Result<RecordPlace<'_>, LineError> {
     let raw: RawPlace<'_> =
         serde_json::from_slice(line).map_err(|error| LineError::of_json(&error))?;
-    if raw.offset < 0 {
-        return Err(LineError(format!("offset {} is negative", raw.offset)));
-    }
-    Ok(RecordPlace { topic: raw.topic.text()?, partition: raw.partition, offset: raw.offset })
+    let offset = super::offset(raw.offset)?;
+    Ok(RecordPlace { topic: raw.topic.text()?, partition: raw.partition, offset })
 }
 
 #[derive(Deserialize)]
@@ -285,6 +281,7 @@ mod tests {
             ("[]", "invalid length"),
             (r#"{"topic":"t","partition":-1,"offset":0}"#, "u32"),
             (r#"{"topic":"t","partition":0,"offset":-1}"#, "negative"),
+            (r#"{"topic":"t","partition":0,"offset":9223372036854775807}"#, "more than a log"),
             (r#"{"topic":"t","partition":0,"offset":1.0}"#, "i64"),
             (r#"{"topic":"t","partition":0,"offset":0,"payload":{}}"#, "a string"),
             (r#"{"topic":"t","partition":"canary","offset":0}"#, "string of its own, expected"),

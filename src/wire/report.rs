@@ -16,7 +16,7 @@ use super::write::object;
 #[must_use]
 pub fn report(look: &AccountLook, view: View, policy: &Policy) -> Vec<u8> {
     let (row, place) = (&look.row, view.index());
-    // SUSPENDED is the marketplace's decision, which no input tells.
+    // DEACTIVATED is the marketplace's decision, which no input tells.
     let status = if row.active.contains(&true) { "AT_RISK" } else { "NORMAL" };
     let mut out = Vec::new();
     object(&mut out, |report| {
@@ -35,10 +35,7 @@ pub fn report(look: &AccountLook, view: View, policy: &Policy) -> Vec<u8> {
                         min_orders: policy.min_orders,
                         channel,
                     };
-                    let rate = figures.rate().or(Some(0));
-                    rates.object(channel.as_str(), |block| {
-                        write_block(&figures, block, |block| block.millionths("rate", rate));
-                    });
+                    rates.object(channel.as_str(), |block| write_block(&figures, block));
                 }
             });
         });

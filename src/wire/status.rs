@@ -2,8 +2,8 @@
 //! report (`GET_V2_SELLER_PERFORMANCE_REPORT`), for both views.
 //!
 //! Invariants: a rate is GOOD only strictly below the target (exactly 1 % is not); without a rate
-//! the status is NONE and the rate null. Components carry the status NONE, as in the report. The
-//! target is Amazon's and no key of the policy.
+//! the status is NONE and the rate 0, because the report has no null there. Components carry the
+//! status NONE, as in the report. The target is Amazon's and no key of the policy.
 
 use crate::domain::effects::{Counts, Standing, Status};
 use crate::domain::event::Channel;
@@ -63,10 +63,7 @@ fn write_view(standing: &Standing, view: View, members: &mut Object<'_>) {
                 min_orders: standing.min_orders,
                 channel,
             };
-            rates.object(channel.as_str(), |block| {
-                let rate = figures.rate();
-                write_block(&figures, block, |block| block.millionths("rate", rate));
-            });
+            rates.object(channel.as_str(), |block| write_block(&figures, block));
         }
     });
     members.headroom(standing.headroom[place]);
@@ -90,18 +87,14 @@ impl Figures<'_> {
         self.counts.orders >= self.min_orders
     }
 
-    /// The rate in millionths, cut, if there is one.
-    pub(super) fn rate(&self) -> Option<u64> {
-        self.counts.rate().millionths().filter(|_| self.has_rate())
+    /// The rate in millionths, cut; 0 if there is none.
+    fn rate(&self) -> u64 {
+        self.counts.rate().millionths().filter(|_| self.has_rate()).unwrap_or(0)
     }
 }
 
-/// One `orderDefectRate` block; the caller says how its rate is written.
-pub(super) fn write_block(
-    figures: &Figures<'_>,
-    block: &mut Object<'_>,
-    write_rate: impl FnOnce(&mut Object<'_>),
-) {
+/// One `orderDefectRate` block.
+pub(super) fn write_block(figures: &Figures<'_>, block: &mut Object<'_>) {
     let (from, to) = figures.days;
     let counts = figures.counts;
     block.object("reportingDateRange", |range| {
@@ -116,7 +109,7 @@ pub(super) fn write_block(
     write_component("negativeFeedback", feedback, block);
     block.text("fulfillmentType", figures.channel.as_str());
     block.text("status", standing_of(counts, figures.has_rate()));
-    write_rate(block);
+    block.millionths("rate", Some(figures.rate()));
     block.verbatim("targetValue", "0.01");
     block.text("targetCondition", "LESS_THAN");
 }
@@ -207,7 +200,8 @@ mod tests {
         });
         let live = &value["views"]["live"];
         assert_eq!(live["orderDefectRate"]["mfn"], block);
-        assert_eq!(live["orderDefectRate"]["afn"]["rate"], Value::Null);
+        let none = &live["orderDefectRate"]["afn"];
+        assert_eq!((&none["rate"], &none["status"]), (&json!(0.0), &json!("NONE")));
         assert_eq!(live["headroom"], json!({"defects_left": 0, "orders_needed": 100}));
         assert_eq!(live["recovers_on"], "2026-03-04");
         let official = &value["views"]["official"]["orderDefectRate"]["afn"];

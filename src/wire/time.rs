@@ -124,7 +124,26 @@ pub fn write_day(day: Day, out: &mut Vec<u8>) {
 
 fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil_from_days(days);
-    write!(out, "{year:04}-{month:02}-{day:02}").expect("writing to memory cannot fail");
+    // Days that anybody states have four digits in the year, and are written often.
+    if (0..10_000).contains(&year) {
+        digits::<4>(year, out);
+        out.push(b'-');
+        digits::<2>(month, out);
+        out.push(b'-');
+        digits::<2>(day, out);
+    } else {
+        write!(out, "{year:04}-{month:02}-{day:02}").expect("writing to memory cannot fail");
+    }
+}
+
+/// Appends the last `N` digits of a number.
+fn digits<const N: usize>(mut number: i64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(number % 10).expect("a digit");
+        number /= 10;
+    }
+    out.extend_from_slice(&digits);
 }
 
 /// Appends an instant as `YYYY-MM-DDThh:mm:ss.sssZ`.
@@ -133,8 +152,13 @@ pub fn write_instant(ms: i64, out: &mut Vec<u8>) {
     write_date(days, out);
     let (hour, minute) = (of_day / HOUR_MS, of_day / MINUTE_MS % 60);
     let (second, millis) = (of_day / 1000 % 60, of_day % 1000);
-    write!(out, "T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-        .expect("writing to memory cannot fail");
+    for (mark, part) in [(b'T', hour), (b':', minute), (b':', second)] {
+        out.push(mark);
+        digits::<2>(part, out);
+    }
+    out.push(b'.');
+    digits::<3>(millis, out);
+    out.push(b'Z');
 }
 
 /// An instant as text, `YYYY-MM-DDThh:mm:ss.sssZ`.

@@ -40,7 +40,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
-/// Writes an integer, or anything whose text is a JSON token already.
+fn integer(out: &mut Vec<u8>, value: i128) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Writes what is a JSON token as text.
 fn token(out: &mut Vec<u8>, value: impl Display) {
     write!(out, "{value}").expect("writing to memory cannot fail");
 }
@@ -73,12 +77,12 @@ impl Object<'_> {
 
     /// An integer.
     pub(super) fn integer(&mut self, name: &'static str, value: impl Into<i128>) {
-        token(self.name(name), value.into());
+        integer(self.name(name), value.into());
     }
 
     /// A truth value.
     pub(super) fn flag(&mut self, name: &'static str, value: bool) {
-        token(self.name(name), value);
+        self.name(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// Null.
@@ -129,7 +133,9 @@ impl Object<'_> {
         let out = self.name(name);
         out.push(b'"');
         write_day(day, out);
-        write!(out, "T{minute}Z\"").expect("writing to memory cannot fail");
+        out.push(b'T');
+        out.extend_from_slice(minute.as_bytes());
+        out.extend_from_slice(b"Z\"");
     }
 
     /// An object.
@@ -163,7 +169,7 @@ impl Object<'_> {
             if place > 0 {
                 out.push(b',');
             }
-            token(out, item);
+            integer(out, i128::from(*item));
         }
         out.push(b']');
     }

@@ -11,8 +11,19 @@ use crate::command::{done, odrwatch, run, text};
 fn help_and_version_end_with_0_and_go_to_the_standard_output() {
     assert_eq!(done(&["--version"]).out, format!("odrwatch {}\n", env!("CARGO_PKG_VERSION")));
     let help = done(&["--help"]).out;
-    let commands =
-        ["run", "replay", "demo", "validate", "advise", "topics", "schema", "completions", "man"];
+    let commands = [
+        "run",
+        "replay",
+        "verify",
+        "demo",
+        "validate",
+        "advise",
+        "topics",
+        "dlq",
+        "schema",
+        "completions",
+        "man",
+    ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
         assert!(done(&[command, "--help"]).out.contains("Usage: odrwatch "), "{command}");
@@ -145,7 +156,13 @@ fn a_replay_of_nothing_says_what_was_read_and_what_a_file_holds() {
 #[test]
 fn a_command_that_asks_a_cluster_that_is_away_says_so_soon_and_once() {
     let dry_run = ["topics", "create", "--dry-run"];
-    for command in [&dry_run[..], &["topics", "check"], &["validate"]] {
+    for command in [
+        &dry_run[..],
+        &["topics", "check"],
+        &["validate"],
+        &["dlq", "list"],
+        &["dlq", "requeue", "--yes"],
+    ] {
         // Nobody listens on port 9.
         let away = ["--set", "kafka.bootstrap_servers=127.0.0.1:9", "--log-format", "text"];
         let ran = run(&[command, &away[..]].concat());
@@ -168,7 +185,9 @@ fn schemas_are_json_schemas() {
 fn every_shell_has_completions_for_every_command() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = done(&["completions", shell]).out;
-        for word in ["replay", "validate", "from-kafka", "no-environment"] {
+        for word in
+            ["replay", "validate", "from-kafka", "no-environment", "requeue", "newest-first"]
+        {
             assert!(script.contains(word), "{word} for {shell}");
         }
     }
@@ -178,7 +197,7 @@ fn every_shell_has_completions_for_every_command() {
 fn the_manual_has_every_command_option_and_exit_code() {
     let page = done(&["man"]).out;
     assert!(page.contains(".TH odrwatch 1"));
-    for command in ["REPLAY", "TOPICS CREATE", "VALIDATE"] {
+    for command in ["REPLAY", "TOPICS CREATE", "VALIDATE", "DLQ REQUEUE"] {
         assert!(page.contains(&format!(".SH \"ODRWATCH {command}\"")), "{command}");
     }
     for part in

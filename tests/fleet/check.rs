@@ -41,13 +41,24 @@ impl Fleet {
         self.recorded().iter().filter(|line| time(line)).count()
     }
 
+    /// The accepted gaps, in the order of the shards.
+    pub fn gaps(&self) -> Vec<(Topic, u32, NextOffset, NextOffset)> {
+        let gap = |line: DecisionLine| match line {
+            DecisionLine::Gap { topic, partition, from, to } => {
+                Some((topic, partition.get(), from, to))
+            }
+            _ => None,
+        };
+        self.recorded().into_iter().filter_map(gap).collect()
+    }
+
     /// The length of the largest progress record in bytes.
     pub fn largest_progress(&self) -> usize {
         let records = self.cluster.read_committed(OutTopic::Progress, 0);
         records.iter().map(|record| record.value.as_ref().unwrap().len()).max().unwrap_or(0)
     }
 
-    fn recorded(&self) -> Vec<DecisionLine> {
+    pub fn recorded(&self) -> Vec<DecisionLine> {
         let mut decisions = Vec::new();
         for partition in 0..self.config.partitions {
             let records = self.cluster.read_committed(OutTopic::Progress, partition);

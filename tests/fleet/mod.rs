@@ -45,11 +45,19 @@ pub struct FleetConfig {
     pub start: StartRule,
     /// How often snapshots are taken; `None` for never.
     pub snapshot_ms: Option<i64>,
+    /// Whether workers go on behind lost records.
+    pub accepts_gaps: bool,
 }
 
 impl FleetConfig {
     pub fn new(seed: u64) -> Self {
-        Self { seed, partitions: 2, start: StartRule::Earliest, snapshot_ms: None }
+        Self {
+            seed,
+            partitions: 2,
+            start: StartRule::Earliest,
+            snapshot_ms: None,
+            accepts_gaps: false,
+        }
     }
 }
 
@@ -182,6 +190,20 @@ impl Fleet {
         }
     }
 
+    /// Drops the records of an input partition before an offset, as retention would.
+    pub fn drop_inputs(&mut self, of: InputPartition, before: NextOffset) {
+        let log = LogName::Input(of);
+        let (records, _) = self.cluster.tail(log, NextOffset::stated(0), usize::MAX);
+        let gone = records.into_iter().filter(|record| record.offset.next() <= before);
+        self.dropped.extend(gone.map(|record| (of.topic, of.shard.get(), record)));
+        self.cluster.delete_records(log, before);
+    }
+
+    /// Lets workers that join from now on go on behind lost records.
+    pub fn accept_gaps(&mut self) {
+        self.config.accepts_gaps = true;
+    }
+
     /// What a worker shows of itself: the shards that it has, and whether it is ready.
     pub fn shown(&self, instance: &str, worker: u32) -> (Vec<u32>, bool) {
         let health = &self.health[&(instance.to_owned(), worker)];
@@ -200,6 +222,7 @@ impl Fleet {
             commit_interval_ms: 100,
             transaction_timeout_ms: 60_000,
             breaker_percent: 0,
+            accepts_gaps: self.config.accepts_gaps,
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             policy: "test".to_owned(),
             owner: None,
@@ -298,6 +321,17 @@ impl Fleet {
             }
         }
         None
+    }
+
+    /// Runs until a worker stops loudly, which it must within so many ms.
+    pub fn stop_within(&mut self, ms: i64) -> Stop {
+        let until = self.now.mono_ms + ms;
+        loop {
+            if let Err(stop) = self.try_turn() {
+                return stop;
+            }
+            assert!(self.now.mono_ms < until, "no worker stopped: {:?}", self.workers);
+        }
     }
 
     /// Runs until everything is read, closed and committed.

@@ -80,6 +80,10 @@ impl Case {
         if random.chance(400_000) {
             case.decisions = case.random_decisions(&mut random);
         }
+        // Last, so that what is drawn before it stays what it was.
+        if random.chance(200_000) {
+            case.decisions.extend(case.random_gap(&mut random));
+        }
         case
     }
 
@@ -165,6 +169,20 @@ impl Case {
             });
         }
         decisions
+    }
+
+    /// A piece of some log that was lost before it was read, though the replay has it.
+    fn random_gap(&self, random: &mut Random) -> Option<DecisionLine> {
+        let records: Vec<&Stored> = self.logs.iter().flatten().collect();
+        let record = records.get(random.index(records.len().max(1)))?;
+        let from = record.offset - random.between(0, record.offset.min(3) + 1);
+        let to = record.offset + random.between(1, 30);
+        Some(DecisionLine::Gap {
+            topic: Topic::ALL[record.topic],
+            partition: ShardNo::new(record.partition),
+            from: NextOffset::stated(from),
+            to: NextOffset::stated(to),
+        })
     }
 
     fn input_limits(&self) -> input::Limits {
@@ -268,11 +286,13 @@ impl Case {
                 intake.take(&mut shard, topic, offset, time, record.value.as_deref()).unwrap();
                 while let Some(boundary) = shard.next_closable() {
                     shard.close(boundary, &mut effects).unwrap();
+                    shard.take_statuses(&mut effects);
                     disturb(&mut shard);
                 }
             }
             if let Some(last) = last {
                 shard.close_through(last, &mut effects).unwrap();
+                shard.take_statuses(&mut effects);
             }
             outputs.push(written(&shard, &effects));
         }
@@ -366,5 +386,10 @@ fn for_reference(decision: &DecisionLine) -> oracle::Decision {
         DecisionLine::AlertsFrom { shard, boundary } => {
             oracle::Decision::AlertsFrom { shard: shard.get(), boundary: boundary.number() }
         }
+        DecisionLine::Gap { topic, partition, from, to } => oracle::Decision::Gap {
+            topic: topic.index(),
+            partition: partition.get(),
+            offsets: from.get()..to.get(),
+        },
     }
 }

@@ -54,6 +54,8 @@ pub enum Decision {
     RecordTime { topic: usize, partition: u32, offset: i64, record_time_ms: i64 },
     /// The alerts of this shard start at boundary number `boundary`.
     AlertsFrom { shard: u32, boundary: i64 },
+    /// These offsets were lost before they were read.
+    Gap { topic: usize, partition: u32, offsets: std::ops::Range<i64> },
 }
 
 /// Where the alerts start when no decision says so.

@@ -26,7 +26,7 @@ pub struct Plan<'a> {
 
 pub fn plan<'a>(config: &Config, records: &'a [Record]) -> Plan<'a> {
     let mut logs: BTreeMap<(u32, usize), Vec<&Record>> = BTreeMap::new();
-    for record in records {
+    for record in records.iter().filter(|record| !is_lost(config, record)) {
         logs.entry((record.partition, record.topic)).or_default().push(record);
     }
     let mut shards: BTreeMap<u32, Vec<Placed>> = BTreeMap::new();
@@ -54,6 +54,17 @@ pub fn plan<'a>(config: &Config, records: &'a [Record]) -> Plan<'a> {
         None => known.iter().map(|&(_, boundary)| boundary).max(),
     };
     Plan { shards, last }
+}
+
+/// Whether a record lies in a gap that was gone on behind.
+fn is_lost(config: &Config, record: &Record) -> bool {
+    config.decisions.iter().any(|decision| match decision {
+        Decision::Gap { topic, partition, offsets } => {
+            (*topic, *partition) == (record.topic, record.partition)
+                && offsets.contains(&record.offset)
+        }
+        _ => false,
+    })
 }
 
 /// The boundaries closed by decision, once for each shard that a decision names.
@@ -164,6 +175,14 @@ mod tests {
         ];
         assert_eq!(boundaries(&config, &records), [1, 8, 9, 1].map(Some));
         assert_eq!(plan(&config, &records[..1]).last, Some(7));
+    }
+
+    #[test]
+    fn records_in_a_gap_are_in_no_segment() {
+        let decisions = vec![Decision::Gap { topic: 0, partition: 0, offsets: 1..3 }];
+        let config = Config { decisions, ..Config::default() };
+        let records: Vec<Record> = (0..4).map(|n| record(0, n, Some(n * 10_000))).collect();
+        assert_eq!(boundaries(&config, &records), [Some(1), Some(7)]);
     }
 
     #[test]

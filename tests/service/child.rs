@@ -32,6 +32,16 @@ impl Odrwatch {
         Self::start_by(&sets, file)
     }
 
+    /// Starts the service with further arguments of the command line.
+    pub fn start_with_args(stage: &Stage, instance: &str, more: &[&str], args: &[&str]) -> Self {
+        let mut sets = stage.sets(instance);
+        sets.extend(more.iter().map(|set| (*set).to_owned()));
+        let (dir, log) = log_file();
+        let mut command = command(&sets, None, dir.path());
+        command.args(args);
+        Self::launch(command, dir, &log)
+    }
+
     /// Starts the service by arguments of `--set`, over a configuration file if there is one.
     pub fn start_by(sets: &[String], file: Option<&str>) -> Self {
         let (dir, log) = log_file();

@@ -5,14 +5,18 @@
 //! - `feed`: what is written into the input topics;
 //! - `probe`: how far the topics and the group are;
 //! - `access`: what the broker must allow;
-//! - `check`: what was committed, held against a replay.
+//! - `check`: what was committed, held against a replay;
+//! - `letters`: the dead letters, given back.
 
 mod access;
+mod against;
 mod check;
 mod child;
 mod crash;
 mod exact;
 mod feed;
+mod letters;
+mod losses;
 mod members;
 mod probe;
 mod sasl;
@@ -21,6 +25,7 @@ mod snapshots;
 mod stage;
 mod starts;
 mod terminal;
+mod verify;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

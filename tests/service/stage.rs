@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use odrwatch::config::{self, Config, Sources};
 use odrwatch::domain::event::Topic;
 use odrwatch::kafka::{
-    Creation, KafkaConfig, TopicLayout, TopicState, check_topics, create_topics,
+    Creation, KafkaConfig, TopicLayout, TopicState, check_topics, create_topics, topic_names,
 };
 use odrwatch::pipeline::ports::{OutTopic, TopicNames};
 use tempfile::TempDir;
@@ -108,6 +108,31 @@ impl Stage {
         let inputs: Vec<NamedTopic<'_>> =
             names.iter().map(|name| (name.as_str(), partitions, settings.as_slice())).collect();
         topics::create_topics(&self.bootstrap(), &inputs);
+    }
+
+    /// Creates one input as [`Stage::create_inputs`] does; what was deleted may linger a moment.
+    pub fn create_input(&self, topic: Topic) {
+        let name = self.input(topic);
+        let partitions = i32::try_from(self.partitions).unwrap();
+        let settings = [("retention.ms", "-1"), ("cleanup.policy", "delete")];
+        let deadline = Deadline::of_step();
+        let config = self.kafka();
+        while topic_names(&config).unwrap().contains(&name) {
+            deadline.wait(|| format!("the end of {name}"));
+        }
+        topics::create_topics(&self.bootstrap(), &[(&name, partitions, &settings)]);
+    }
+
+    /// Drops what the group has committed of all inputs, as retention would.
+    pub fn drop_committed_inputs(&self) {
+        for topic in Topic::ALL {
+            self.drop_all_inputs(topic);
+        }
+    }
+
+    /// Drops all records of an input, as retention would.
+    pub fn drop_all_inputs(&self, topic: Topic) {
+        topics::delete_records(&self.bootstrap(), &self.input(topic));
     }
 
     pub fn bootstrap(&self) -> String {

@@ -237,6 +237,25 @@ pub fn read_all(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<Store
     records
 }
 
+/// Deletes all records of a topic, so that each partition begins where it ends.
+pub fn delete_records(bootstrap: &str, topic: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be made");
+    let admin: AdminClient<DefaultClientContext> =
+        client(bootstrap).create().expect("the settings are valid");
+    let mut offsets = TopicPartitionList::new();
+    let ends = end_offsets(bootstrap, topic, Isolation::ReadUncommitted);
+    for (partition, end) in (0..).zip(ends) {
+        let end = Offset::Offset(end);
+        offsets.add_partition_offset(topic, partition, end).expect("the offset is valid");
+    }
+    let asked = admin.delete_records(&offsets, &AdminOptions::new());
+    let deleted = runtime.block_on(asked).expect("the broker answers");
+    for one in deleted.elements() {
+        assert!(one.error().is_ok(), "{one:?}");
+    }
+}
+
 /// Returns the offset after the last record of each partition, as this kind of reader sees it.
 pub fn end_offsets(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<i64> {
     watermarks(&reader(bootstrap, isolation), topic).into_iter().map(|(_, _, high)| high).collect()

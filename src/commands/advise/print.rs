@@ -2,12 +2,11 @@
 //!
 //! Invariant: what could drive a terminal is escaped wherever a comment is quoted in a table.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use super::Advised;
 use crate::advice::{Decision, Facts, Rule, Span, VERSION, Verdict};
+use crate::commands::show::escaped;
 
 /// The longest quotation in a table, in characters.
 const QUOTED: usize = 60;
@@ -74,23 +73,6 @@ fn quoted(span: Span, comment: &str) -> String {
     let short: String = words.chars().take(QUOTED).collect();
     let more = if short.len() < words.len() { "..." } else { "" };
     format!("\"{}{more}\"", escaped(&short))
-}
-
-/// Without what drives a terminal or turns its text around.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let turns = matches!(
-            letter,
-            '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        );
-        if letter.is_control() || turns {
-            let _ = write!(safe, "{}", letter.escape_unicode());
-        } else {
-            safe.push(letter);
-        }
-    }
-    safe
 }
 
 /// One JSON object a line, one for each feedback.

@@ -9,6 +9,7 @@
 //! files; nothing is written under its name before all of it is computed. Absent on purpose: a
 //! limit on what waits, as files may come topic by topic; and a clock, but for the pace.
 
+pub mod args;
 mod decisions;
 mod input;
 mod lines;
@@ -17,6 +18,8 @@ mod report;
 mod results;
 mod survey;
 mod topics;
+
+pub(super) use topics::recorded;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -116,7 +119,7 @@ fn from_files(
     let files = inputs.into_iter().zip(survey.runs);
     let files = files.map(|(input, runs)| Ok((input.name.clone(), input.into_reader()?, runs)));
     let files = files.collect::<Result<_, Failure>>()?;
-    let mut replay = Replay::new(replay_config(args, config, partitions), decisions);
+    let mut replay = Replay::new(replay_config(args.until, config, partitions), decisions);
     let skipped = Merge::new(files, topics, &mut pace)?.feed(&mut replay, &mut pace)?;
     pace.finish();
     skipped.tell();
@@ -124,7 +127,12 @@ fn from_files(
     Ok(Replayed { partitions, is_from_files: true, skipped, output })
 }
 
-fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayConfig {
+/// What a replay of topics with so many partitions is made with, up to a time if one is given.
+pub(super) fn replay_config(
+    until: Option<RecordTime>,
+    config: &Config,
+    partitions: u32,
+) -> ReplayConfig {
     let mut shard = start::shard_config(config);
     // Files may come topic by topic: then all of a topic waits for the next.
     shard.limits.pending = usize::MAX;
@@ -137,7 +145,7 @@ fn replay_config(args: &ReplayArgs, config: &Config, partitions: u32) -> ReplayC
     ReplayConfig {
         shard,
         input: start::input_limits(config, partitions),
-        until_ms: args.until.map(RecordTime::ms),
+        until_ms: until.map(RecordTime::ms),
         needs_recorded_start: alerts_from == AlertsFrom::Live,
     }
 }
@@ -189,7 +197,7 @@ fn bytes_of(inputs: &[Input]) -> Option<u64> {
 }
 
 /// How far the work is: in bytes of files, or in records of topics.
-struct Pace {
+pub(super) struct Pace {
     progress: Progress,
     stopwatch: Stopwatch,
     done: u64,
@@ -197,13 +205,14 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(what: &str, total: Option<u64>) -> Self {
+    /// Begins work; `total` of it, where known.
+    pub(super) fn new(what: &str, total: Option<u64>) -> Self {
         let progress = Progress::new(what, total, 0);
         Self { progress, stopwatch: Stopwatch::start(), done: 0, records: 0 }
     }
 
     /// Notes a record, and by how much the work went on.
-    fn note(&mut self, done: u64) {
+    pub(super) fn note(&mut self, done: u64) {
         self.done += done;
         self.records += 1;
         if self.records == RECORDS_A_TICK {
@@ -212,7 +221,8 @@ impl Pace {
         }
     }
 
-    fn finish(self) {
+    /// Ends it.
+    pub(super) fn finish(self) {
         self.progress.finish(self.done, self.stopwatch.ms());
     }
 }
@@ -228,7 +238,7 @@ fn no_record(place: String, error: impl Error + Send + Sync + 'static) -> Failur
 }
 
 /// What the replay refuses.
-fn of_replay(error: ReplayError) -> Failure {
+pub(super) fn of_replay(error: ReplayError) -> Failure {
     let code = match &error {
         ReplayError::Limit { .. } | ReplayError::NoRecordedStart { .. } => ExitCode::Config,
         ReplayError::OutOfOrder { .. }

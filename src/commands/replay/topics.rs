@@ -25,7 +25,7 @@ pub fn replay(
     let counted = || kafka::input_partitions(&kafka).map_err(|error| failure_of_asking(&error));
     let partitions = args.partitions.map_or_else(counted, Ok)?;
     let decisions = decisions.map_or_else(|| recorded(&kafka, config), Ok)?;
-    let mut replay = Replay::new(replay_config(args, config, partitions), decisions);
+    let mut replay = Replay::new(replay_config(args.until, config, partitions), decisions);
     let mut pace = Pace::new("replaying records", None);
     let mut refused = None;
     kafka::read_inputs(&kafka, &mut |topic, partition, record| {
@@ -50,7 +50,13 @@ pub fn replay(
 }
 
 /// The decisions of the progress topic; none where there is no such topic.
-fn recorded(kafka: &KafkaConfig, config: &Config) -> Result<Vec<DecisionLine>, Failure> {
+///
+/// # Errors
+/// A record that cannot be used, or what kept the cluster from answering.
+pub(in crate::commands) fn recorded(
+    kafka: &KafkaConfig,
+    config: &Config,
+) -> Result<Vec<DecisionLine>, Failure> {
     let mut decisions = Vec::new();
     let mut unusable = None;
     let read = kafka::read_progress_topic(kafka, &mut |_, value| match decisions::of_progress(

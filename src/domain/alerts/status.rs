@@ -1,11 +1,13 @@
 //! An account's standing for the status topic, and when it is due.
 //!
-//! Written at once when a level changes; otherwise, if changed since, at the account's slot in
-//! the hour of record time, which a fixed hash spreads.
+//! Due at once when a level changes; otherwise, if changed since, at the account's slot in the hour
+//! of record time, which a fixed hash spreads. What is due is taken when it is written, so that
+//! boundaries that are committed together make one record an account: while a shard catches up,
+//! each of its accounts has many slots in one transaction.
 
 use super::explain::recovers_on;
 use crate::domain::book::Book;
-use crate::domain::effects::{AlertKind, Standing, Status};
+use crate::domain::effects::{AlertKind, Effects, Standing, Status};
 use crate::domain::policy::{Scope, View};
 use crate::domain::shard::Shard;
 use crate::domain::time::{Boundary, BoundaryLength};
@@ -21,8 +23,10 @@ pub struct StatusMark {
     pub(crate) dirty: bool,
     /// Waits in its slot.
     pub(crate) queued: bool,
-    /// A record stands in the topic.
+    /// A record stands in the topic, or is due.
     pub(crate) written: bool,
+    /// A record is due and was not taken yet.
+    pub(crate) due: bool,
 }
 
 /// Accounts that wait for their slot in the hour.
@@ -127,6 +131,29 @@ pub(crate) fn standing(book: &Book, number: AccountNo, length: BoundaryLength) -
 }
 
 impl Shard {
+    /// Status records that are due, one an account.
+    #[must_use]
+    pub const fn due_statuses(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Adds the status records that became due since they were last taken, one an account, in the
+    /// order of names, each as of the last boundary closed. What forgot accounts left behind was
+    /// added when they were forgotten, so it comes first.
+    pub fn take_statuses(&mut self, effects: &mut Effects) {
+        self.book.accounts.sort(&mut self.due);
+        let standings = self.due.iter().map(|number| standing(&self.book, *number, self.length));
+        effects.statuses.extend(standings);
+        self.skip_statuses();
+    }
+
+    /// Forgets which status records are due: they were written before.
+    pub fn skip_statuses(&mut self) {
+        for number in self.due.drain(..) {
+            self.book.accounts.get_mut(number).status.due = false;
+        }
+    }
+
     /// The standings of the accounts at risk, in the order of their names: those with an alert
     /// up, and those with defective orders whose live rate leaves no room for another one.
     #[must_use]

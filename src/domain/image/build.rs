@@ -208,8 +208,12 @@ impl Builder {
             let levels = if bits & 8 == 0 { Levels::default() } else { levels(reader)? };
             let book = &mut self.shard.book;
             let number = book.accounts.account(seller, marketplace);
-            let status =
-                StatusMark { dirty: bits & 1 != 0, queued: bits & 2 != 0, written: bits & 4 != 0 };
+            let status = StatusMark {
+                dirty: bits & 1 != 0,
+                queued: bits & 2 != 0,
+                written: bits & 4 != 0,
+                due: false,
+            };
             let account = book.accounts.get_mut(number);
             (account.levels, account.status) = (levels, status);
             if status.queued {

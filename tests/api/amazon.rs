@@ -1,0 +1,104 @@
+//! The report of an account, and the standings of the status topic, beside what Amazon publishes.
+//!
+//! Amazon's own schema is not part of this repository. Its `OrderDefectRate` is described in the
+//! OpenAPI document (`ReportBlock`), more strictly; and where the file is at hand, the same is held
+//! to it: `make check-report SCHEMA=FILE`.
+
+use jsonschema::Validator;
+use odrwatch::pipeline::ports::OutTopic;
+use serde_json::{Value, json};
+
+use crate::answers::assert_fits;
+use crate::stage::{Stage, account_path};
+
+/// All standings that are in the status topic.
+fn standings(stage: &Stage) -> Vec<Value> {
+    let partitions = 0..stage.fleet.cluster.config().partitions;
+    let records = partitions
+        .flat_map(|partition| stage.fleet.cluster.read_committed(OutTopic::Status, partition));
+    let values = records.filter_map(|record| record.value.clone());
+    values.map(|value| serde_json::from_slice(&value).unwrap()).collect()
+}
+
+/// The reports of all accounts, of both views.
+fn reports(stage: &mut Stage) -> Vec<Value> {
+    let rows = stage.json("/api/v1/sellers?limit=200")["items"].as_array().unwrap().clone();
+    let mut reports = Vec::new();
+    for row in &rows {
+        for view in ["official", "live"] {
+            let path = format!("{}/report?view={view}", account_path(row));
+            reports.push(stage.json(&path));
+        }
+    }
+    reports
+}
+
+/// The blocks of standings and reports, each of one channel and one view.
+fn blocks(standings: &[Value], reports: &[Value]) -> Vec<Value> {
+    let of_standing = |standing: &Value| {
+        ["live", "official"].map(|view| standing["views"][view]["orderDefectRate"].clone())
+    };
+    let of_report = |report: &Value| report["performanceMetrics"][0]["orderDefectRate"].clone();
+    let rates = standings.iter().flat_map(of_standing).chain(reports.iter().map(of_report));
+    rates.flat_map(|rates| ["mfn", "afn"].map(|channel| rates[channel].clone())).collect()
+}
+
+#[test]
+fn standings_and_reports_have_the_shape_of_the_marketplaces_report() {
+    let mut stage = Stage::new(3);
+    let (standings, reports) = (standings(&stage), reports(&mut stage));
+    assert!(standings.len() > 10 && reports.len() > 10);
+    for report in &reports {
+        assert_fits("Report", report);
+    }
+    let blocks = blocks(&standings, &reports);
+    let mut of_status = [0, 0, 0];
+    for block in &blocks {
+        assert_fits("ReportBlock", block);
+        let names = ["GOOD", "BAD", "NONE"];
+        of_status[names.iter().position(|name| block["status"] == *name).unwrap()] += 1;
+        if block["status"] == "NONE" {
+            assert_eq!(block["rate"], 0.0, "{block}");
+        }
+    }
+    assert!(of_status.iter().all(|count| *count > 0), "every status is met: {of_status:?}");
+    stage.stop();
+}
+
+/// Of Amazon's schema, one definition.
+fn definition(schema: &Value, name: &str) -> Validator {
+    let part = json!({
+        "$schema": "http://json-schema.org/draft-07/schema",
+        "$ref": format!("#/definitions/{name}"),
+        "definitions": schema["definitions"],
+    });
+    jsonschema::draft7::new(&part).unwrap()
+}
+
+#[test]
+#[ignore = "needs Amazon's file: make check-report SCHEMA=FILE"]
+fn standings_and_reports_are_valid_by_amazons_own_schema() {
+    let file = std::env::vars_os().find(|(name, _)| name == "ODRWATCH_REPORT_SCHEMA");
+    let (_, file) = file.expect("ODRWATCH_REPORT_SCHEMA names accountHealthReport-2020-11-18.json");
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut stage = Stage::new(3);
+    let (standings, reports) = (standings(&stage), reports(&mut stage));
+    let block = definition(&schema, "OrderDefectRate");
+    for found in blocks(&standings, &reports) {
+        let errors: Vec<String> =
+            block.iter_errors(&found).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{found}: {errors:?}");
+    }
+    // The whole report, but for the metrics that odrwatch knows nothing of and leaves out.
+    let required = &mut schema["properties"]["performanceMetrics"]["items"]["required"];
+    let names = required.as_array_mut().unwrap();
+    names.retain(|name| name == "marketplaceId" || name == "orderDefectRate");
+    assert_eq!(names.len(), 2);
+    let whole = jsonschema::draft7::new(&schema).unwrap();
+    for report in &reports {
+        let errors: Vec<String> =
+            whole.iter_errors(report).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{report}: {errors:?}");
+    }
+    stage.stop();
+}
