@@ -97,13 +97,13 @@ fn borders_are_where_they_were_settled() {
 }
 
 /// What the verdicts `eligible` must at least come to on comments that were not learnt from, in
-/// thousandths: precision and recall. They were set on folds of the development part; a held-out
-/// part that was measured once brings its own.
+/// thousandths: precision and recall. They were set on a fold of the development part, of which 100
+/// comments or so are eligible under a rule; a held-out part that was measured once brings its own.
 const FLOORS: [(Rule, (usize, usize)); 5] = [
     (Rule::Obscene, (950, 800)),
     (Rule::PersonalData, (950, 800)),
-    (Rule::ProductReview, (950, 650)),
-    (Rule::FulfilledByAmazon, (950, 600)),
+    (Rule::ProductReview, (930, 650)),
+    (Rule::FulfilledByAmazon, (930, 600)),
     (Rule::BuyShipping, (950, 700)),
 ];
 

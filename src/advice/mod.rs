@@ -77,7 +77,7 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
     let (personal, formed) = personal::judge(comment, &text, &own, profile);
     let mut parts =
         language.map_or_else(Vec::new, |language| clauses::parts(&text, language, &own));
-    let whole_scores = score(&text, language, &mut parts, model);
+    let (whole_scores, asked) = score(&text, language, &mut parts, model);
     let doubts = doubts(&text, &hits, language, &parts);
     let has_sellers_data = personal.decision != Decision::Not;
     let signs = signs(&parts, whole_scores, [obscene.decision, personal.decision]);
@@ -104,7 +104,7 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
     Reading {
         language,
         reason: reason::reason(whole.topics(), whole_scores),
-        work: text.folded.len() + hits.len() + compared + formed,
+        work: text.folded.len() + hits.len() + compared + formed + asked,
         clauses: parts.iter().map(|part| told(&text, part)).collect(),
         weighed,
         verdicts,
@@ -217,8 +217,14 @@ fn told(text: &Text, part: &Part) -> Clause {
     }
 }
 
-/// Asks the model what each clause reads like, and what all of them together.
-fn score(text: &Text, language: Option<Language>, parts: &mut [Part], model: &Model) -> Scores {
+/// Asks the model what each clause reads like, and what all of them together; and tells how many
+/// weights were added for it.
+fn score(
+    text: &Text,
+    language: Option<Language>,
+    parts: &mut [Part],
+    model: &Model,
+) -> (Scores, usize) {
     let mut sums = [0; HEADS];
     let mut count = 0;
     for part in parts {
@@ -230,7 +236,7 @@ fn score(text: &Text, language: Option<Language>, parts: &mut [Part], model: &Mo
         }
         count += features.len();
     }
-    model::scores(sums, count)
+    (model::scores(sums, count), count)
 }
 
 /// The signs of a comment, see [`weigh`].
@@ -274,7 +280,7 @@ pub fn lesson(comment: &str, profile: &Profile, model: &Model) -> Lesson {
     let features = parts.iter().map(of_part).collect();
     let (obscene, _) = obscene::judge(comment, &text, &hits, Some(language), lexicon());
     let (personal, _) = personal::judge(comment, &text, &own, profile);
-    let whole = score(&text, Some(language), &mut parts, model);
+    let (whole, _) = score(&text, Some(language), &mut parts, model);
     let signs = signs(&parts, whole, [obscene.decision, personal.decision]);
     let doubts = doubts(&text, &hits, Some(language), &parts);
     let has_sellers_data = personal.decision != Decision::Not;
