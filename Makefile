@@ -2,11 +2,14 @@
 
 CARGO ?= cargo
 export KAFKA_PORT ?= 9092
+# What `make simulate` runs.
+SEEDS ?= 10000
+FROM ?= 0
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 ODRWATCH := $(TARGET)/release/odrwatch
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check check-deploy check-report canaries bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
+.PHONY: demo test simulate check check-deploy check-report canaries bench kafka kafka-stop build fmt fmt-check lint doc deny setup test-setup clean help
 
 demo: build ## A synthetic market on a real Kafka (on the in-memory broker without a JDK and Maven)
 	@scripts/demo.sh $(ODRWATCH) $(DEMO_ARGS)
@@ -14,13 +17,14 @@ demo: build ## A synthetic market on a real Kafka (on the in-memory broker witho
 test: test-setup ## All tests, also those against a real Kafka
 	$(CARGO) test --locked --no-fail-fast
 
+simulate: ## SEEDS=100000 simulated worlds, from seed FROM on, and what was exercised in them
+	SIMULATE_SEEDS=$(SEEDS) SIMULATE_FROM=$(FROM) $(CARGO) test --locked --test simulation -- \
+		--nocapture worlds_come_to
+
 check: fmt-check lint test deny doc check-deploy ## Everything that a change must pass
 
 check-deploy: test-setup ## What is under deploy/, with promtool, Helm and the Kubernetes schemas where they can be had
 	@scripts/deploy/check.sh --fetch
-
-check-report: ## Reports and standings by Amazon's own schema, SCHEMA=accountHealthReport-2020-11-18.json
-	ODRWATCH_REPORT_SCHEMA=$(abspath $(SCHEMA)) $(CARGO) test --locked --test api -- --ignored amazon
 
 canaries: test-setup ## Puts some twenty bugs into a copy of the sources, and sees that the tests catch each
 	@scripts/canaries.sh

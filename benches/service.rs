@@ -2,8 +2,8 @@
 //! bare consumer that only reads the same topics in record-time order.
 //!
 //! The market is `sim::bulk` over the last 75 days in 4 topics of 4 partitions, produced with its
-//! original timestamps; `ODRWATCH_BENCH_RECORDS` sets the number of records (2 million by default). The
-//! service is the release binary with one worker and `alerts_from: earliest`, measured from its
+//! original timestamps; `ODRWATCH_BENCH_RECORDS` sets the number of records (2 million by default).
+//! The service is the release binary with one worker and `alerts_from: earliest`, measured from its
 //! start until `/readyz` says that it has caught up; the bare consumer is the same adapter without
 //! anything behind it. Both are measured three times, in turns, by `/proc`.
 

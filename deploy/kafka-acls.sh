@@ -13,6 +13,7 @@ set -euo pipefail
 
 KAFKA_ACLS=${KAFKA_ACLS:-kafka-acls.sh}
 GROUP=${GROUP:-odrwatch}
+BRIDGE_GROUP=${BRIDGE_GROUP:-$GROUP-bridge}
 ORDERS=${ORDERS:-orders}
 FEEDBACK=${FEEDBACK:-feedback}
 CLAIMS=${CLAIMS:-claims}
@@ -55,6 +56,8 @@ allow --topic "$PROGRESS" --operation Read --operation Write --operation Describ
 allow --topic "$SNAPSHOTS" --operation Read --operation Write --operation DescribeConfigs
 # Membership and offsets.
 allow --group "$GROUP" --operation Read
+# The same for alerts that are sent on, where bridge.target is not none.
+allow --group "$BRIDGE_GROUP" --operation Read
 # One transactional id for each worker: group, instance and number.
 allow --transactional-id "$GROUP-" --resource-pattern-type prefixed --operation Write
 # Giving dead letters back: the service itself has no right to write to its inputs.

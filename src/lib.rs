@@ -8,17 +8,19 @@
 //! [`domain`] is the pure core: facts, boundaries, alerts. [`wire`] knows bytes, [`pipeline`] is
 //! the synchronous engine over a broker's ports, [`kafka`] and [`testing`] are the two brokers,
 //! [`advice`] judges comments, [`sim`] is the synthetic markets, [`config`] the configuration,
-//! [`telemetry`] and [`http`] what machines see, [`commands`] what people start. Left may import
+//! [`telemetry`] and [`http`] what machines see, [`bridge`] sends alerts on, [`commands`] what
+//! people start. Left may import
 //! right, never back:
 //!
 //! ```text
-//! main -> commands -> {config, http, kafka, snapshot, sim, testing} -> pipeline
+//! main -> commands -> {bridge, config, http, kafka, snapshot, sim, testing} -> pipeline
 //!      -> {wire, advice} -> domain
 //! ```
 //!
 //! `docs/ARCHITECTURE.md` says more, and `tests/tidy.rs` holds it.
 
 pub mod advice;
+pub mod bridge;
 pub mod commands;
 pub mod config;
 pub mod domain;

@@ -15,6 +15,7 @@ use odrwatch::domain::event::{DeadReason, Outcome, Topic};
 use odrwatch::domain::ids::ShardNo;
 use odrwatch::telemetry::declarations::{ALL, Declaration, MetricKind};
 use odrwatch::telemetry::labels::Label;
+use odrwatch::telemetry::seller_metrics::SELLERS;
 use odrwatch::telemetry::{
     BuildInfo, DecisionKind, HealthBoard, Held, Metrics, ShardMetrics, ShardState, Stage, WorkerNo,
     WorkerState,
@@ -62,7 +63,7 @@ fn every_metric_is_documented_as_it_is_declared_and_nothing_else_is() {
         let before = documented.insert(row[0].clone(), row[..4].to_vec());
         assert!(before.is_none(), "{} is documented twice", row[0]);
     }
-    for metric in &ALL {
+    for metric in ALL.iter().chain(&SELLERS) {
         let wanted = wanted_row(metric);
         let row = documented.remove(metric.name);
         assert_eq!(
@@ -108,7 +109,7 @@ fn sample(line: &str) -> (String, Vec<String>) {
 
 /// The metric that a name in an exposition or a query belongs to.
 fn metric_of(name: &str) -> Option<&'static Declaration> {
-    ALL.iter().find(|metric| {
+    ALL.iter().chain(&SELLERS).find(|metric| {
         let suffix = name.strip_prefix(metric.name);
         match metric.kind {
             MetricKind::Histogram => {
@@ -123,7 +124,7 @@ fn metric_of(name: &str) -> Option<&'static Declaration> {
 fn the_example_shows_every_metric_with_its_labels() {
     let document = document();
     let (_, example) = document.split_once("## Example").expect("the section is there");
-    let mut missing: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+    let mut missing: BTreeSet<_> = ALL.iter().chain(&SELLERS).map(|metric| metric.name).collect();
     for line in example.lines().filter(|line| is_metric(line)) {
         let (name, mut labels) = sample(line);
         let metric = metric_of(&name).unwrap_or_else(|| panic!("no such metric: {name}"));

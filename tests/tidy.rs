@@ -7,6 +7,8 @@
 mod arrows;
 #[path = "tidy/docs.rs"]
 mod docs;
+#[path = "tidy/faults.rs"]
+mod faults;
 #[path = "tidy/paths.rs"]
 mod paths;
 #[path = "tidy/scan.rs"]
@@ -88,6 +90,17 @@ fn every_invariant_of_the_domain_is_tested_by_name() {
 #[test]
 fn links_in_documents_lead_somewhere() {
     check(|files| docs::links(files, |path| root().join(path).exists()));
+}
+
+#[test]
+fn every_fault_is_shown_by_tests_that_exist() {
+    if std::env::vars_os().any(|(name, value)| name == "UPDATE_GOLDEN" && value == "1") {
+        let path = root().join(faults::DOCUMENT);
+        let text = std::fs::read_to_string(&path).expect("the document can be read");
+        let renewed = faults::renewed(&text).expect("it has a place for the table");
+        std::fs::write(&path, renewed).expect("the document can be written");
+    }
+    check(faults::faults);
 }
 
 #[test]

@@ -218,6 +218,8 @@ fn is_near(line: &DecisionLine) -> bool {
         DecisionLine::Closing { boundary, .. } | DecisionLine::AlertsFrom { boundary, .. } => {
             is_near_ms(boundary.ms(length))
         }
+        // It names no time.
+        DecisionLine::Gap { .. } => true,
     }
 }
 

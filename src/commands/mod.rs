@@ -7,8 +7,10 @@
 pub mod advise;
 mod against;
 pub mod args;
+mod bridge;
 mod cluster;
 mod demo;
+mod directory;
 pub mod dlq;
 pub mod exit;
 pub mod failure;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::args::{GlobalArgs, RunArgs};
+use super::bridge;
 use super::cluster;
+use super::directory;
 use super::exit::ExitCode;
 use super::failure::Failure;
 use super::service::{self, Service, SnapshotPlan};
@@ -15,6 +17,7 @@ use crate::config::{self, AlertsFrom, Config, Secret, SnapshotPlace};
 use crate::http::Door;
 use crate::kafka::{self, KafkaBroker, KafkaSnapshotLog, TopicFacts};
 use crate::pipeline::ports::SnapshotStore;
+use crate::pipeline::query::{Directory, ReadModel};
 use crate::pipeline::worker::{StartRule, WorkerConfig};
 use crate::snapshot::file_store::FileStore;
 use crate::snapshot::kafka_store::KafkaStore;
@@ -36,10 +39,14 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let mut service = service_of(&config, facts.partitions, bound);
     service.snapshots = snapshots(&config, &facts)?;
     service.worker.accepts_gaps = args.accept_gap;
+    service.bridge = bridge::plan(&config, facts.partitions)?;
     if service.worker.owner.is_none() {
         info!(%bound, "http.advertise is not stated: progress records name no address of ours");
     }
-    service::serve(&service, listener, connector(&config, facts), Vec::new())
+    let (model, directory) = (Arc::clone(&service.model), Arc::clone(&service.directory));
+    let directory = directory::companion(&config, facts.partitions, model, directory);
+    let companions = vec![("directory", directory)];
+    service::serve(&service, listener, connector(&config, facts), companions)
 }
 
 /// How the state is kept, as the configuration says.
@@ -122,6 +129,9 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
         workers: engine.workers,
         board: None,
         snapshots: None,
+        bridge: None,
+        directory: Directory::new(),
+        model: ReadModel::new(),
         shards: usize::try_from(partitions).expect("usize has at least 32 bits here"),
         is_synthetic: false,
         config: config::shown(config),
@@ -134,9 +144,13 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
 /// Whom HTTP answers.
 fn door(config: &Config) -> Door {
     let http = &config.http;
+    let host = |address: &String| address.rsplit_once(':').map(|(host, _)| host.to_owned());
+    let advertised = http.advertise.as_ref().and_then(host);
     Door {
         token: http.token.as_ref().map(Secret::expose).map(str::to_owned),
-        allowed_hosts: http.allowed_hosts.clone(),
+        // Other members send requests to the address that is told them.
+        allowed_hosts: http.allowed_hosts.iter().cloned().chain(advertised).collect(),
+        top_sellers: config.top_sellers,
         ..Door::new(http.listen)
     }
 }

@@ -18,12 +18,15 @@ use tracing::{error, info, warn};
 
 use super::exit::ExitCode;
 use super::failure::Failure;
+use crate::bridge::courier::Courier;
+use crate::bridge::{Bridge, BridgeConfig};
 use crate::http::api::Readers;
 use crate::http::{self, Door, HttpState};
+use crate::pipeline::alert_log::AlertLog;
 use crate::pipeline::board::Board;
 use crate::pipeline::desk::{Desk, desk};
 use crate::pipeline::ports::{Broker, SnapshotStore, SourceError};
-use crate::pipeline::query::ReadModel;
+use crate::pipeline::query::{Directory, ReadModel};
 use crate::pipeline::slot::Now;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::worker::{Worker, WorkerConfig};
@@ -71,7 +74,7 @@ impl Clock {
 }
 
 /// What the service is made of, beside its broker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Service {
     /// The workers' configuration; each gets its own number.
     pub worker: WorkerConfig,
@@ -81,6 +84,12 @@ pub struct Service {
     pub board: Option<Arc<Board>>,
     /// How the state is kept; `None` if it is not.
     pub snapshots: Option<SnapshotPlan>,
+    /// Where alerts are sent on to; `None` if they are not.
+    pub bridge: Option<BridgePlan>,
+    /// Who has the shards that this process does not have.
+    pub directory: Arc<Directory>,
+    /// What the workers show.
+    pub model: Arc<ReadModel>,
     /// How many partitions each input has; known where the service comes from the cluster.
     pub shards: usize,
     /// Whether the data are invented.
@@ -113,6 +122,47 @@ impl std::fmt::Debug for SnapshotPlan {
             .field("interval_ms", &self.interval_ms)
             .field("keeper", &self.keeper)
             .finish_non_exhaustive()
+    }
+}
+
+/// How alerts are sent on.
+pub struct BridgePlan {
+    /// What the bridge is told.
+    pub config: BridgeConfig,
+    /// Carries them.
+    pub courier: Arc<Courier>,
+    /// Joins the group over the topic of alerts, on the bridge's own thread.
+    pub connect: Arc<dyn Fn() -> Result<Box<dyn AlertLog>, SourceError> + Send + Sync>,
+}
+
+impl std::fmt::Debug for BridgePlan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("BridgePlan")
+            .field("config", &self.config)
+            .field("courier", &self.courier)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BridgePlan {
+    /// What the bridge's thread does: it carries alerts until everything stops.
+    fn part(
+        &self,
+        metrics: &Metrics,
+        health: &Arc<HealthBoard>,
+        shutdown: &Shutdown,
+    ) -> impl FnOnce() -> Result<(), Failure> + Send + use<> {
+        let (connect, shutdown) = (Arc::clone(&self.connect), shutdown.clone());
+        let courier = Arc::clone(&self.courier);
+        let mut bridge =
+            Bridge::new(self.config.clone(), courier, metrics.bridge.clone(), Arc::clone(health));
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| Failure::new(ExitCode::Software, error))?;
+            runtime.block_on(bridge.run(connect.as_ref(), || shutdown.is_asked()));
+            Ok(())
+        }
     }
 }
 
@@ -168,11 +218,14 @@ pub fn serve<B: Broker>(
         .and_then(|()| runtime.block_on(async { TcpListener::from_std(listener) }))
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
-    let model = ReadModel::new();
+    let model = Arc::clone(&service.model);
     let readers = Readers {
         model: Arc::clone(&model),
         policy: service.worker.shard.policy.clone(),
         shards: service.shards,
+        directory: Arc::clone(&service.directory),
+        partitioner: service.worker.input.partitioner,
+        own_address: service.worker.owner.clone(),
         topics: service.worker.topics.clone(),
         is_synthetic: service.is_synthetic,
         config: service.config.clone(),
@@ -206,6 +259,10 @@ pub fn serve<B: Broker>(
         let index = u32::try_from(number).expect("few workers");
         let run = move || part.run(|| connect(index));
         threads.push(start_thread(format!("worker-{number}"), run, &ended, &shutdown)?);
+    }
+    if let Some(plan) = &service.bridge {
+        let run = plan.part(&metrics, &health, &shutdown);
+        threads.push(start_thread("bridge".to_owned(), run, &ended, &shutdown)?);
     }
     for (name, companion) in companions {
         let asked = shutdown.clone();
@@ -284,12 +341,7 @@ async fn supervise(
     let both = async { tokio::join!(server, threads) };
     let progress = tell_progress(service, health, shutdown);
     tokio::select! {
-        (served, first) = both => {
-            if let Err(error) = served {
-                warn!(%error, "HTTP ended badly");
-            }
-            first
-        }
+        ((), first) = both => first,
         failure = signals => Err(failure),
         () = progress => unreachable!("it is told for as long as the service runs"),
     }

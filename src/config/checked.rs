@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::bridge::BridgeConfig;
 use super::errors::{Mistake, Origin};
 use super::http::HttpConfig;
 use super::layers::{self, Merged, Target};
@@ -29,6 +30,10 @@ pub struct Config {
     pub snapshots: SnapshotsConfig,
     /// Where HTTP listens, and whom it answers.
     pub http: HttpConfig,
+    /// Where alerts are sent on to.
+    pub bridge: BridgeConfig,
+    /// How many accounts `/metrics/sellers` shows (0..=1000); 0 turns it off.
+    pub top_sellers: usize,
     /// What is logged.
     pub log: LogConfig,
     /// What counts and when it alerts.
@@ -188,11 +193,14 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
         );
     }
     let policy = super::policy::policy(&raw.policy, checker);
+    let group = raw.kafka.group.clone();
     Config {
         engine: engine(&raw.engine, checker),
         kafka: kafka(raw.kafka, checker),
         snapshots: super::snapshots::snapshots(&raw.snapshots, checker),
         http: super::http::http(raw.http, checker),
+        bridge: super::bridge::bridge(raw.bridge, &group, checker),
+        top_sellers: narrow(raw.metrics.sellers.top),
         log: LogConfig { format: raw.log.format, level: raw.log.level },
         policy,
     }
@@ -300,7 +308,7 @@ fn bootstrap(servers: &str, checker: &mut Checker<'_>) {
 const NAME: &str = "letters, digits, `.`, `_` and `-`, at most 200";
 const LONGEST_NAME: usize = 200;
 
-fn name(key: &str, text: &str, checker: &mut Checker<'_>) {
+pub(super) fn name(key: &str, text: &str, checker: &mut Checker<'_>) {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let is_name = (1..=LONGEST_NAME).contains(&text.len())
         && text.bytes().all(is_letter)

@@ -143,14 +143,16 @@ impl Keys {
         if let Some(near) = closest(name, siblings.map(|path| split(path).1)) {
             return Some(join(parent, near));
         }
-        // A right name in the wrong place, then a name that is alike.
-        known()
-            .find(|path| split(path).1 == name)
-            .or_else(|| {
-                let near = closest(name, known().map(|path| split(path).1))?;
-                known().find(|path| split(path).1 == near)
-            })
-            .map(str::to_owned)
+        // A right name in the wrong place, then a name that is alike; of several that in the
+        // section that is most like the one that was written.
+        let in_section = |name: &str| {
+            let places: Vec<&str> = known().filter(|path| split(path).1 == name).collect();
+            let parents = places.iter().map(|path| split(path).0);
+            let parent = closest(parent, parents).unwrap_or_default();
+            let alike = places.iter().find(|path| split(path).0 == parent);
+            alike.or(places.first()).map(|path| (*path).to_owned())
+        };
+        in_section(name).or_else(|| in_section(closest(name, known().map(|path| split(path).1))?))
     }
 }
 

@@ -11,6 +11,7 @@
 //! origin; secrets are shown by nothing. This module reads files; the environment and the host
 //! name are read only by [`Sources::of_process`].
 
+mod bridge;
 mod check;
 mod checked;
 mod errors;
@@ -20,6 +21,7 @@ mod layers;
 mod policy;
 mod properties;
 mod raw;
+mod raw_bridge;
 mod raw_policy;
 mod schemas;
 mod shown;
@@ -33,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
+pub use bridge::{BridgeConfig, BridgeStart, BridgeTarget};
 pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
 pub use http::{Exposed, HttpConfig};

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::properties::Secret;
+use super::raw_bridge::{RawBridge, RawMetrics};
 use super::raw_policy::RawPolicy;
 
 /// The configuration of odrwatch.
@@ -27,6 +28,10 @@ pub(super) struct RawConfig {
     pub snapshots: RawSnapshots,
     /// The HTTP endpoint for metrics, probes and queries.
     pub http: RawHttp,
+    /// Where alerts are sent on to.
+    pub bridge: RawBridge,
+    /// What machines are told beyond `/metrics`.
+    pub metrics: RawMetrics,
     /// What is logged, and how.
     pub log: RawLog,
     /// What counts as a defect and when it alerts.

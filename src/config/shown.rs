@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::bridge::BridgeConfig;
 use super::checked::{AlertsFrom, Config, EngineConfig, KafkaConfig};
 use crate::domain::event::Topic;
 use crate::domain::policy::Policy;
@@ -31,6 +32,8 @@ pub fn shown(config: &Config) -> Value {
             "insecure": http.insecure,
             "allowed_hosts": http.allowed_hosts.join(","),
         },
+        "bridge": bridge(&config.bridge),
+        "metrics": { "sellers": { "top": config.top_sellers } },
         "log": { "format": config.log.format, "level": config.log.level },
         "policy": policy(&config.policy),
     })
@@ -65,6 +68,23 @@ fn kafka(kafka: &KafkaConfig) -> Value {
         "transaction_timeout_ms": ms(kafka.transaction_timeout),
         "session_timeout_ms": ms(kafka.session_timeout),
         "heartbeat_interval_ms": ms(kafka.heartbeat_interval),
+    })
+}
+
+fn bridge(bridge: &BridgeConfig) -> Value {
+    json!({
+        "target": bridge.target,
+        "url": (!bridge.url.is_empty()).then_some(&bridge.url),
+        "group": bridge.group,
+        "start": bridge.start,
+        "concurrency": bridge.concurrency,
+        "timeout_ms": ms(bridge.timeout),
+        "max_backoff_ms": ms(bridge.max_backoff),
+        "token_file": bridge.token_file,
+        "signing_secret_file": bridge.signing_secret_file,
+        "ca_file": bridge.ca_file,
+        "repeat_ms": ms(bridge.repeat),
+        "heartbeat": bridge.heartbeat,
     })
 }
 

@@ -49,6 +49,10 @@ pub struct Door {
     pub most_requests: usize,
     /// Streams of changes that may be open at once.
     pub most_streams: usize,
+    /// Connections that may be open at once.
+    pub most_connections: usize,
+    /// How many accounts `/metrics/sellers` shows; 0 turns it off.
+    pub top_sellers: usize,
 }
 
 impl Door {
@@ -61,6 +65,8 @@ impl Door {
             allowed_hosts: Vec::new(),
             most_requests: MOST_REQUESTS,
             most_streams: MOST_STREAMS,
+            most_connections: super::MOST_CONNECTIONS,
+            top_sellers: 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | method and path | answer |
 //! |---|---|
 //! | `GET /metrics` | all metrics, Prometheus text format 0.0.4 |
+//! | `GET /metrics/sellers` | accounts at risk, where `metrics.sellers.top` says how many |
 //! | `GET /livez` | 200 while the workers run, else 503 and why; never asks Kafka |
 //! | `GET /healthz` | the same as `/livez` |
 //! | `GET /readyz` | 200 `ready` when every shard is live, else 503 and why |
@@ -11,7 +12,8 @@
 //! | `GET /assets/...` | the files of the pages |
 //! | `/api/v1/...` | the JSON API, see `api` |
 //!
-//! Invariants: a request is over within [`REQUEST_TIMEOUT`]; nothing here blocks or locks for
+//! Invariants: a request is over within [`REQUEST_TIMEOUT`], and a connection obeys the limits of
+//! `server`; nothing here blocks or locks for
 //! longer than a copy; nothing here holds a shard's state. Absent on purpose: Kafka, threads and
 //! the runtime, which belong to the caller of [`serve`].
 
@@ -19,8 +21,9 @@ mod access;
 pub mod api;
 mod assets;
 mod probes;
+mod sellers;
+mod server;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,9 +35,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 pub use access::Door;
+pub use server::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MOST_CONNECTIONS, WRITE_TIMEOUT};
 
 use crate::telemetry::Metrics;
 
@@ -49,9 +53,6 @@ pub const MAX_URI_BYTES: usize = 4 * 1024;
 
 /// The longest headers of a request, in bytes.
 pub const MAX_HEADER_BYTES: usize = 16 * 1024;
-
-/// The longest that open connections may hold up the end of the server.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The endpoints and what they answer, as `/` lists them.
 pub const ENDPOINTS: [(&str, &str); 5] = [
@@ -70,6 +71,10 @@ pub struct HttpState {
     access: access::Access,
     /// Tells this process's alerts from another's, in the ids of events.
     epoch: String,
+    /// The accounts that `/metrics/sellers` shows, where it shows any.
+    sellers: Option<sellers::Shown>,
+    /// Connections that may be open at once.
+    most_connections: usize,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -88,6 +93,8 @@ impl HttpState {
             readers,
             access: access::Access::new(door),
             epoch: format!("{:x}", api::now_ms()),
+            sellers: sellers::Shown::of(door.top_sellers),
+            most_connections: door.most_connections,
             shutdown,
         })
     }
@@ -102,8 +109,11 @@ pub fn router(state: Arc<HttpState>) -> Router {
         .route("/readyz", get(probes::readyz))
         .route("/version", get(probes::version));
     let admit = middleware::from_fn_with_state(Arc::clone(&state), access::admit);
+    let guard = middleware::from_fn_with_state(Arc::clone(&state), access::authorise);
+    let sellers = Router::new().route("/metrics/sellers", get(sellers::metrics)).route_layer(guard);
     let routes = Router::new()
         .route("/", get(probes::index))
+        .merge(sellers)
         .route("/assets/{*path}", get(assets::file))
         .merge(api::routes(&state))
         .fallback(probes::not_found)
@@ -152,46 +162,13 @@ fn stated_length(request: &Request) -> usize {
 
 /// Serves until `shutdown` holds `true` or its sender is gone; then takes no more connections,
 /// and waits for the open ones for at most [`DRAIN_TIMEOUT`].
-///
-/// # Errors
-/// Where the listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    state: Arc<HttpState>,
-    shutdown: watch::Receiver<bool>,
-) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, state: Arc<HttpState>, shutdown: watch::Receiver<bool>) {
     if let Ok(address) = listener.local_addr() {
         info!(%address, "http server listens");
     }
-    serve_routes(listener, router(state), shutdown, DRAIN_TIMEOUT).await
-}
-
-async fn serve_routes(
-    listener: TcpListener,
-    routes: Router,
-    shutdown: watch::Receiver<bool>,
-    drain: Duration,
-) -> io::Result<()> {
-    let server = axum::serve(listener, routes)
-        .with_graceful_shutdown(signalled(shutdown.clone()))
-        .into_future();
-    let deadline = async {
-        signalled(shutdown).await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        ended = server => ended,
-        () = deadline => {
-            warn!("http connections were still open at shutdown and are dropped");
-            Ok(())
-        }
-    }
-}
-
-/// Ends when the shutdown is signalled, or can be no more.
-async fn signalled(mut shutdown: watch::Receiver<bool>) {
-    // An error means that the sender is gone: nobody could end the server any more.
-    let _ = shutdown.wait_for(|signalled| *signalled).await;
+    let limits = server::Limits::with_places(state.most_connections);
+    let metrics = state.metrics.http.clone();
+    server::serve_routes(listener, router(state), limits, metrics, shutdown).await;
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{ENDPOINTS, HttpState};
 use crate::telemetry::{HealthBoard, Readiness};
 
 /// The text format's type; Prometheus refuses answers without it.
-const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How long a worker may take for one turn before the process counts as stuck: far beyond the
 /// longest time-out of a transaction and of a new connection, so that a restart is never the

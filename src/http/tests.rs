@@ -4,23 +4,35 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::server::{Limits, serve_routes};
 use super::*;
 use crate::domain::ids::ShardNo;
 use crate::telemetry::{BuildInfo, HealthBoard, ShardState, WorkerNo, WorkerState};
+
+/// Limits that no test reaches, but a short wait at the end.
+const LIMITS: Limits = Limits { drain: Duration::from_millis(300), ..Limits::with_places(16) };
 
 struct Server {
     address: SocketAddr,
     metrics: Arc<Metrics>,
     shutdown: watch::Sender<bool>,
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Server {
     fn start(routes: impl FnOnce(Arc<Metrics>) -> Router + Send + 'static) -> Self {
+        Self::with_limits(LIMITS, routes)
+    }
+
+    fn with_limits(
+        limits: Limits,
+        routes: impl FnOnce(Arc<Metrics>) -> Router + Send + 'static,
+    ) -> Self {
         let build = BuildInfo {
             version: "1.2.3".to_owned(),
             commit: "abc".to_owned(),
@@ -31,13 +43,13 @@ impl Server {
         let (send, receive) = mpsc::channel();
         let shared = Arc::clone(&metrics);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await?;
-                send.send(listener.local_addr()?).unwrap();
-                let drain = Duration::from_millis(300);
-                serve_routes(listener, routes(shared), signal, drain).await
-            })
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                send.send(listener.local_addr().unwrap()).unwrap();
+                let metrics = shared.http.clone();
+                serve_routes(listener, routes(shared), limits, metrics, signal).await;
+            });
         });
         Self { address: receive.recv().unwrap(), metrics, shutdown, thread }
     }
@@ -69,7 +81,7 @@ impl Server {
 
     fn stop(self) {
         self.shutdown.send(true).unwrap();
-        self.thread.join().unwrap().unwrap();
+        self.thread.join().unwrap();
     }
 }
 
@@ -194,5 +206,105 @@ fn an_open_connection_does_not_hold_up_the_end() {
 fn the_server_ends_when_nobody_can_end_it_any_more() {
     let server = Server::probes();
     drop(server.shutdown);
-    server.thread.join().unwrap().unwrap();
+    server.thread.join().unwrap();
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream
+}
+
+/// Reads until the server closes; what it said.
+fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A connection may end with a reset where something that was sent was not read.
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8(bytes).unwrap()
+}
+
+fn counted(server: &Server, cause: &str) -> bool {
+    let line = format!("odrwatch_http_connections_closed_total{{cause=\"{cause}\"}} 0");
+    !server.metrics.render().lines().any(|found| found == line)
+}
+
+#[test]
+fn a_head_that_never_ends_and_one_that_never_begins_are_given_up() {
+    let limits = Limits { head: Duration::from_millis(100), ..LIMITS };
+    let server = Server::with_limits(limits, |_| Router::new());
+    let mut slow = connect(&server);
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    let silent = connect(&server);
+    assert_eq!(rest(slow), "");
+    assert_eq!(rest(silent), "");
+    assert!(counted(&server, "slow_request"));
+    server.stop();
+}
+
+#[test]
+fn one_that_takes_no_answer_is_given_up() {
+    let limits = Limits { write: Duration::from_millis(100), ..LIMITS };
+    let server = Server::with_limits(limits, |_| {
+        let large = get(|| async { "x".repeat(64 * 1024 * 1024) });
+        Router::new().route("/large", large)
+    });
+    let mut stream = connect(&server);
+    stream.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    while !counted(&server, "slow_reader") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(rest(stream).len() < 64 * 1024 * 1024);
+    server.stop();
+}
+
+#[test]
+fn clients_that_say_nothing_keep_nobody_out() {
+    let server = Server::with_limits(Limits { most: 3, ..LIMITS }, |_| {
+        Router::new().route("/", get(|| async { "here\n" }))
+    });
+    let silent: Vec<TcpStream> = (0..3)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream.write_all(b"GET / HTTP/1.1\r\nhost:").unwrap();
+            stream
+        })
+        .collect();
+    // Each takes the place of the one that has waited longest.
+    for _ in 0..4 {
+        assert_eq!(server.get("/").body, "here\n");
+    }
+    assert!(counted(&server, "crowded"));
+    let mut silent = silent.into_iter();
+    assert_eq!(rest(silent.next().unwrap()), "");
+    server.stop();
+}
+
+#[test]
+fn where_every_place_is_being_answered_the_next_one_is_told_to_come_again() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&begun);
+    let server = Server::with_limits(Limits { most: 2, ..LIMITS }, move |_| {
+        let never = get(|| async move {
+            count.fetch_add(1, Ordering::AcqRel);
+            std::future::pending::<String>().await
+        });
+        Router::new().route("/never", never)
+    });
+    let ask = |_| {
+        let mut stream = connect(&server);
+        stream.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        stream
+    };
+    let asking: Vec<TcpStream> = (0..2).map(ask).collect();
+    while begun.load(Ordering::Acquire) < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let answer = rest(connect(&server));
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("retry-after: 1\r\n"), "{head}");
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    assert!(counted(&server, "full"));
+    drop(asking);
+    server.stop();
 }

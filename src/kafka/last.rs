@@ -2,7 +2,11 @@
 //!
 //! A commit that succeeded is written down by its coordinator; the markers follow, and a broker may
 //! lose them (see `redo`). Until they are seen, nobody reads what was committed. The partitions are
-//! asked when nothing else is to be done, and before the next commit if that one met trouble.
+//! asked when nothing else is to be done, and before the next commit if that one met trouble, or
+//! this one did, be it during the very commit: that is when markers are lost.
+//!
+//! The marker of the group's offsets is not asked for: to see it takes a call that blocks. If it
+//! may be lost, and no next commit comes that would bring another, the producer is replaced.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,16 +46,18 @@ pub(super) struct Last {
 }
 
 impl Last {
-    /// A transaction that was just committed; `None` if it wrote nothing.
+    /// A transaction that was just committed, and whether trouble was met meanwhile; `None` if it
+    /// wrote nothing.
     pub(super) fn of(
         written: &Spans,
         producer: &Producer,
         transaction_timeout: Duration,
+        had_trouble: bool,
     ) -> Option<Self> {
         (!written.is_empty()).then(|| Self {
             left: written.ends(),
             troubles: producer.troubles(),
-            had_trouble: false,
+            had_trouble,
             asked: None,
             again: Deadline::after(Duration::ZERO),
             patience: transaction_timeout + PATIENCE,
@@ -59,8 +65,12 @@ impl Last {
         })
     }
 
-    /// Asks the leaders and takes their answers, without waiting; whether all ends were seen.
+    /// Asks the leaders and takes their answers, without waiting; whether all ends were seen, and
+    /// none may be missing that is not asked for.
     pub(super) fn is_seen(&mut self, producer: &Producer) -> bool {
+        if self.left.is_empty() {
+            return self.are_offsets_safe(producer);
+        }
         if let Some(tag) = self.asked {
             match producer.answered(tag) {
                 Some(Ok(stable)) => {
@@ -72,7 +82,7 @@ impl Last {
                 None => return false,
             }
             if self.left.is_empty() {
-                return true;
+                return self.are_offsets_safe(producer);
             }
             self.asked = None;
             self.again = Deadline::after(PAUSE);
@@ -83,6 +93,15 @@ impl Last {
             self.again = Deadline::after(ANSWER + PAUSE);
         }
         false
+    }
+
+    /// Whether the end of the group's offsets is there for sure; if not, it is waited for.
+    fn are_offsets_safe(&mut self, producer: &Producer) -> bool {
+        if self.notice(producer) {
+            self.wait_for(producer);
+            return false;
+        }
+        true
     }
 
     /// Whether the end counts as lost.

@@ -232,10 +232,10 @@ impl Requeuer {
         let witness = Witness::new("letters", self.config.secrets());
         let reader = Reader::new(&self.config.reader(count)?, witness, &Arc::new(wake))?;
         let answers = Queue::new(reader.consumer().client().native_client());
-        let high = ends(&reader, &answers, &partitions, End::High)?;
+        let high = ends(&reader, &answers, &partitions, (End::High, STEP))?;
         let deadline = Deadline::after(STEP);
         loop {
-            let stable = ends(&reader, &answers, &partitions, End::Stable)?;
+            let stable = ends(&reader, &answers, &partitions, (End::Stable, STEP))?;
             let behind = stable.iter().zip(&high).position(|(stable, high)| stable < high);
             let Some(behind) = behind else { return Ok(()) };
             if deadline.is_over() {

@@ -7,6 +7,8 @@
 //!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
 //!   topics, create, delete, replay, letters, audit: for the commands that have no worker
+//!   alerts: the topic of alerts, read back by a group of its own for the bridge
+//!   owners: the ends of the progress topic, to find who has which shard
 //!   feed: the demo's synthetic records, and its view of the alerts
 //!   settings, client, failure: what is configured, what is logged, what an error means
 //!   ffi: what the wrapper lacks; the only unsafe code
@@ -18,6 +20,7 @@
 //!
 //! [`Broker`]: crate::pipeline::ports::Broker
 
+mod alerts;
 mod audit;
 mod broker;
 mod client;
@@ -33,21 +36,24 @@ mod group;
 mod heal;
 mod last;
 mod letters;
+mod owners;
 mod producer;
 mod progress;
-mod redo;
+pub(crate) mod redo;
 mod replay;
 mod settings;
 mod snapshots;
 mod topics;
-mod trace;
+pub(crate) mod trace;
 
+pub use alerts::KafkaAlertLog;
 pub use audit::{AuditPartition, audit_spans, audited_shards, part_of, read_audit};
 pub use broker::KafkaBroker;
 pub use create::{Creation, TopicLayout, TopicPlan, TopicState, create_topics};
 pub use delete::{delete_topics, has_members, topic_names};
 pub use feed::{AlertTail, Feed, InputRecord};
 pub use letters::{Requeuer, Returned, input_max_bytes, read_dead_letters};
+pub use owners::ProgressTails;
 pub use replay::{EachRecord, Span, input_partitions, read_inputs, read_progress_topic};
 pub use settings::{
     KafkaConfig, OWNED_PROPERTIES, PropertyProblem, check_property, check_settings, owned_property,

@@ -63,6 +63,9 @@ pub(super) struct Sink {
     producer: Option<Producer>,
     /// The last transaction, until its end is seen.
     last: Option<Last>,
+    /// When the latest transaction of our id says that it began: with the id that names it, so the
+    /// next one says later, whatever the clock does.
+    latest: i64,
     config: KafkaConfig,
     facts: TopicFacts,
     /// Our clock minus the broker's, as last found.
@@ -75,7 +78,7 @@ impl Sink {
     /// Prepares; there is no producer before [`Self::reconnect`].
     pub(super) fn new(config: &KafkaConfig, facts: &TopicFacts) -> Self {
         let (config, facts, progress_at) = (config.clone(), facts.clone(), BTreeMap::new());
-        Self { producer: None, last: None, config, facts, skew_ms: None, progress_at }
+        Self { producer: None, last: None, latest: 0, config, facts, skew_ms: None, progress_at }
     }
 
     /// Replaces the producer, and completes its last transaction if a broker committed that in
@@ -100,8 +103,10 @@ impl Sink {
             return outcome;
         }
         // A producer that failed here is dropped: the next one looks again.
-        let written = redo(&producer, &self.config, &self.facts)?;
-        self.last = Last::of(&written, &producer, self.transaction_timeout());
+        let redone = redo(&producer, &self.config, &self.facts)?;
+        self.latest = self.latest.max(redone.latest);
+        // What a redo wrote is looked at closely: something was lost just now.
+        self.last = Last::of(&redone.written, &producer, self.transaction_timeout(), true);
         self.producer = Some(producer);
         Ok(())
     }
@@ -168,10 +173,14 @@ impl Sink {
             config: &self.config,
             facts: &self.facts,
             began: now,
+            named: now.max(self.latest + 1),
             deadline: Deadline::after(self.transaction_timeout()),
         };
+        self.latest = transaction.named;
+        let troubles = producer.troubles();
         let (receipt, written) = transaction.run(batch, member, self.last.take())?;
-        self.last = Last::of(&written, &producer, self.transaction_timeout());
+        let had_trouble = producer.troubles() != troubles || receipt.took >= SMOOTH;
+        self.last = Last::of(&written, &producer, self.transaction_timeout(), had_trouble);
         self.note_progress(&batch.offsets, &written);
         self.producer = Some(producer);
         self.skew_ms = receipt.clock_skew_ms.or(self.skew_ms);
@@ -247,6 +256,8 @@ struct Transaction<'a> {
     facts: &'a TopicFacts,
     /// The clock on the wall when it began, in ms.
     began: i64,
+    /// When it says that it began.
+    named: i64,
     /// After this its coordinator may abort it.
     deadline: Deadline,
 }
@@ -320,7 +331,7 @@ impl Transaction<'_> {
         let of_shard = offsets.iter().find(|of_shard| Some(of_shard.shard) == record.partition)?;
         let trace = Trace {
             id: self.config.identity(),
-            began: self.began,
+            began: self.named,
             number: of_shard.progress,
             next: of_shard.next.map(NextOffset::get),
             whole: whole.take(),

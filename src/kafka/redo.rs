@@ -16,56 +16,94 @@
 //! visible is not written again; a redo has a trace like any transaction, which names what was
 //! visible before as well, so that a redo may itself be redone, however it ends.
 //!
-//! Absent on purpose: transactions of other ids. Whoever bears the id redoes them at its start.
+//! Absent on purpose: any client. What a redo needs of brokers is [`Ledger`], which a real one has
+//! (`broker`), and the in-memory one, so that faults nobody can make a real one do are tried there;
+//! and transactions of other ids. Whoever bears the id redoes them at its start.
+
+mod broker;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
 
-use rdkafka::consumer::Consumer;
-use rdkafka::producer::{BaseRecord, Producer as _};
-use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use crate::domain::event::Topic;
-use crate::domain::ids::NextOffset;
-use crate::pipeline::ports::{Header, OutTopic, RawRecord, SourceError};
+use crate::pipeline::ports::{Header, OutTopic, SourceError};
 
-use super::client::{Deadline, Witness};
-use super::consumer::Reader;
-use super::deliveries::Deliveries;
-use super::failure::{client_error, source_error, wrapper_error};
-use super::ffi::{self, End, GroupMetadata, Wake};
-use super::heal::{Producer, group_name};
-use super::producer::{owned_headers, wall_ms};
-use super::settings::KafkaConfig;
-use super::topics::TopicFacts;
 use super::trace::{self, Place, Spans, Trace, Whole};
-
-/// How long all of it may take.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// How long to sleep for records; they wake us.
-const NAP: Duration = Duration::from_millis(20);
+pub(super) use broker::redo;
 
 /// How many offsets before the end of a progress partition are looked at first, and by how much
 /// that grows while no committed record is among them.
 const LOOK_BACK: (i64, i64) = (64, 16);
 
-/// How many records of one partition are taken at once.
-const AT_ONCE: usize = 500;
-
-/// How many partitions share the memory budget of a reader.
-const PARTITIONS: u32 = 64;
-
 /// A record as it was written.
-struct Copy {
-    place: Place,
-    offset: i64,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<Header>,
-    timestamp_ms: Option<i64>,
+pub(crate) struct Copy {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// Its offset.
+    pub(crate) offset: i64,
+    /// Its key.
+    pub(crate) key: Option<Vec<u8>>,
+    /// Its value.
+    pub(crate) value: Option<Vec<u8>>,
+    /// Its headers.
+    pub(crate) headers: Vec<Header>,
+    /// Its timestamp, in ms.
+    pub(crate) timestamp_ms: Option<i64>,
+}
+
+/// Records of some partitions, and which of all records between the same offsets are visible.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Those that were wanted, committed or not.
+    pub(crate) records: BTreeMap<Place, Vec<Copy>>,
+    /// Those that readers of committed records see.
+    pub(crate) visible: BTreeSet<(Place, i64)>,
+}
+
+/// Where the records of the running transaction are.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// Those that are no progress records.
+    pub(crate) outputs: Spans,
+    /// The progress records.
+    pub(crate) progress: Spans,
+}
+
+/// The outputs and the group's offsets, as the bearer of a transactional id can see and write them
+/// when nothing of its own is open. Calls block for some seconds at most.
+pub(crate) trait Ledger {
+    /// The first offset of each of some partitions.
+    fn firsts(&mut self, places: &[Place]) -> Result<BTreeMap<Place, i64>, SourceError>;
+
+    /// The last stable offset of each of some partitions.
+    fn stables(&mut self, places: &[Place]) -> Result<BTreeMap<Place, i64>, SourceError>;
+
+    /// Reads between offsets, all of which lie before the last stable one.
+    fn read(
+        &mut self,
+        spans: &BTreeMap<Place, (i64, i64)>,
+        wanted: &dyn Fn(Place, i64) -> bool,
+    ) -> Result<Seen, SourceError>;
+
+    /// The progress number that the group's offsets have, for each of some shards.
+    fn numbers(&mut self, shards: &[i32]) -> Result<Vec<Option<u64>>, SourceError>;
+
+    /// Begins a transaction; returns when, in ms, which is later than `after`.
+    fn begin(&mut self, after: i64) -> Result<i64, SourceError>;
+
+    /// Writes a record to where another is, with its key and timestamp.
+    fn send(
+        &mut self,
+        like: &Copy,
+        value: Option<&[u8]>,
+        headers: &[Header],
+    ) -> Result<(), SourceError>;
+
+    /// Waits until all that was sent is delivered.
+    fn delivered(&mut self) -> Result<Written, SourceError>;
+
+    /// Commits, with the offsets that some traces tell.
+    fn commit(&mut self, offsets: &[(i32, &Trace)]) -> Result<(), SourceError>;
 }
 
 /// A record of a progress partition that tells of a transaction.
@@ -75,44 +113,8 @@ struct Entry {
     is_visible: bool,
 }
 
-/// Looks at our last transactions, and redoes the one that was committed in part, if there is one.
-/// Returns what was written.
-pub(super) fn redo(
-    producer: &Producer,
-    config: &KafkaConfig,
-    facts: &TopicFacts,
-) -> Result<Spans, SourceError> {
-    let wake = Wake::new().map_err(|error| SourceError::Fatal(format!("a pipe: {error}")))?;
-    let wake = Arc::new(wake);
-    let reader = |level: &str| {
-        let mut settings = config.reader(PARTITIONS)?;
-        settings.set("isolation.level", level);
-        Reader::new(&settings, Witness::new("redo", config.secrets()), &wake)
-    };
-    let mut redo = Redo {
-        committed: reader("read_committed")?,
-        all: reader("read_uncommitted")?,
-        wake: Arc::clone(&wake),
-        deadline: Deadline::after(LIMIT),
-        producer,
-        config,
-    };
-    let tails = redo.tails(facts)?;
-    redo.run(&tails)
-}
-
-struct Redo<'a> {
-    // The readers' queues write to the pipe: they go first.
-    committed: Reader<Place>,
-    all: Reader<Place>,
-    wake: Arc<Wake>,
-    deadline: Deadline,
-    producer: &'a Producer,
-    config: &'a KafkaConfig,
-}
-
-/// The last committed record of a progress partition that tells of a transaction, and those behind
-/// it that were not committed.
+/// The last committed record of each progress partition that tells of a transaction, and those
+/// behind it that were not committed.
 type Tails = BTreeMap<i32, Vec<Entry>>;
 
 /// A transaction, and what became of it.
@@ -146,245 +148,167 @@ impl Found<'_> {
     }
 }
 
-impl Redo<'_> {
-    fn run(&mut self, tails: &Tails) -> Result<Spans, SourceError> {
-        let id = self.config.identity();
-        let mut leads: Vec<(&Trace, &Whole)> = tails
-            .values()
-            .flatten()
-            .filter_map(|entry| entry.trace.as_ref())
-            .filter(|trace| trace.id == id)
-            .filter_map(|trace| Some((trace, trace.whole.as_ref()?)))
+/// What came of a look at the last transactions of an id.
+#[derive(Default)]
+pub(crate) struct Redone {
+    /// What was written.
+    pub(crate) written: Spans,
+    /// When the latest of them began, in ms; the next ones must say that they began later.
+    pub(crate) latest: i64,
+}
+
+/// Looks at the last transactions of an id, and redoes the one that was committed in part, if there
+/// is one.
+pub(crate) fn complete(
+    ledger: &mut impl Ledger,
+    id: &str,
+    partitions: &[i32],
+) -> Result<Redone, SourceError> {
+    let tails = tails(ledger, partitions)?;
+    let own = tails.values().flatten().filter_map(|entry| entry.trace.as_ref());
+    let began = own.filter(|trace| trace.id == id).map(|trace| trace.began);
+    let mut redone = Redone { latest: began.max().unwrap_or(0), ..Redone::default() };
+    let mut leads: Vec<(&Trace, &Whole)> = tails
+        .values()
+        .flatten()
+        .filter_map(|entry| entry.trace.as_ref())
+        .filter(|trace| trace.id == id)
+        .filter_map(|trace| Some((trace, trace.whole.as_ref()?)))
+        .collect();
+    // The latest first: an earlier one of the same shards was settled before it began.
+    leads.sort_by_key(|(trace, _)| std::cmp::Reverse(trace.began));
+    let mut settled = BTreeSet::new();
+    for (lead, whole) in leads {
+        if whole.shards.iter().any(|shard| settled.contains(shard)) {
+            continue;
+        }
+        let Some(members) = members(&tails, lead, whole, id) else { continue };
+        let found = look_at(ledger, lead, whole, members)?;
+        if !found.was_committed() {
+            continue;
+        }
+        settled.extend(whole.shards.iter().copied());
+        if !found.is_complete() {
+            write(ledger, &found, &mut redone)?;
+        }
+    }
+    Ok(redone)
+}
+
+/// The ends of all progress partitions.
+fn tails(ledger: &mut impl Ledger, partitions: &[i32]) -> Result<Tails, SourceError> {
+    let topic = place_of(OutTopic::Progress);
+    let places: Vec<Place> = partitions.iter().map(|number| (topic, *number)).collect();
+    let low = ledger.firsts(&places)?;
+    let stable = ledger.stables(&places)?;
+    let mut tails = Tails::new();
+    let mut back = LOOK_BACK.0;
+    let mut left: BTreeSet<Place> = places.into_iter().collect();
+    while !left.is_empty() {
+        let spans: BTreeMap<Place, (i64, i64)> = left
+            .iter()
+            .map(|place| (*place, (low[place].max(stable[place] - back), stable[place])))
             .collect();
-        // The latest first: an earlier one of the same shards was settled before it began.
-        leads.sort_by_key(|(trace, _)| std::cmp::Reverse(trace.began));
-        let mut settled = BTreeSet::new();
-        let mut written = Spans::default();
-        for (lead, whole) in leads {
-            if whole.shards.iter().any(|shard| settled.contains(shard)) {
-                continue;
-            }
-            let Some(members) = members(tails, lead, whole, &id) else { continue };
-            let found = self.look_at(lead, whole, members)?;
-            if !found.was_committed() {
-                continue;
-            }
-            settled.extend(whole.shards.iter().copied());
-            if !found.is_complete() {
-                written.extend(&self.write(&found)?);
+        let Seen { mut records, visible } = ledger.read(&spans, &|_, _| true)?;
+        for (place, (from, _)) in &spans {
+            let entries = records.remove(place).unwrap_or_default();
+            let tail = tail(entries, &visible);
+            let has_committed = tail.first().is_some_and(|entry| entry.is_visible);
+            if has_committed || *from == low[place] {
+                tails.insert(place.1, tail);
+                left.remove(place);
             }
         }
-        Ok(written)
+        back = back.saturating_mul(LOOK_BACK.1);
     }
+    Ok(tails)
+}
 
-    /// The ends of all progress partitions.
-    fn tails(&mut self, facts: &TopicFacts) -> Result<Tails, SourceError> {
-        let topic = place_of(OutTopic::Progress);
-        let places: Vec<Place> =
-            facts.output(OutTopic::Progress).numbers().map(|number| (topic, number)).collect();
-        let low = self.ends(&places, End::First)?;
-        let stable = self.ends(&places, End::Stable)?;
-        let mut tails = Tails::new();
-        let mut back = LOOK_BACK.0;
-        let mut left: BTreeSet<Place> = places.into_iter().collect();
-        while !left.is_empty() {
-            let spans: BTreeMap<Place, (i64, i64)> = left
-                .iter()
-                .map(|place| (*place, (low[place].max(stable[place] - back), stable[place])))
-                .collect();
-            let (mut records, visible) = self.read(&spans, &|_, _| true)?;
-            for (place, (from, _)) in &spans {
-                let entries = records.remove(place).unwrap_or_default();
-                let tail = tail(entries, &visible);
-                let has_committed = tail.first().is_some_and(|entry| entry.is_visible);
-                if has_committed || *from == low[place] {
-                    tails.insert(place.1, tail);
-                    left.remove(place);
-                }
-            }
-            back = back.saturating_mul(LOOK_BACK.1);
-        }
-        Ok(tails)
+fn look_at<'a>(
+    ledger: &mut impl Ledger,
+    lead: &'a Trace,
+    whole: &'a Whole,
+    members: Vec<&'a Entry>,
+) -> Result<Found<'a>, SourceError> {
+    let mut spans = whole.outputs.bounds();
+    let places: Vec<Place> = spans.keys().copied().collect();
+    let low = ledger.firsts(&places)?;
+    for (place, (from, _)) in &mut spans {
+        // What was deleted meanwhile is gone for everybody.
+        *from = (*from).max(low[place]);
     }
+    let seen = ledger.read(&spans, &|place, offset| whole.outputs.has(place, offset))?;
+    let (mut hidden, mut visible) = (Vec::new(), Spans::default());
+    for record in seen.records.into_values().flatten() {
+        if seen.visible.contains(&(record.place, record.offset)) {
+            visible.add(record.place, record.offset);
+        } else {
+            hidden.push(record);
+        }
+    }
+    let (has_offsets, behind) = offsets(ledger, &members)?;
+    Ok(Found { lead, whole, members, hidden, visible, has_offsets, behind })
+}
 
-    fn look_at<'a>(
-        &mut self,
-        lead: &'a Trace,
-        whole: &'a Whole,
-        members: Vec<&'a Entry>,
-    ) -> Result<Found<'a>, SourceError> {
-        let mut spans = whole.outputs.bounds();
-        let places: Vec<Place> = spans.keys().copied().collect();
-        let low = self.ends(&places, End::First)?;
-        for (place, (from, _)) in &mut spans {
-            // What was deleted meanwhile is gone for everybody.
-            *from = (*from).max(low[place]);
+/// Whether the group has a transaction's offsets for one of its shards, and the shards for which
+/// it has older ones, or none.
+fn offsets(ledger: &mut impl Ledger, members: &[&Entry]) -> Result<(bool, Vec<i32>), SourceError> {
+    let shards: Vec<i32> = members.iter().map(|entry| entry.record.place.1).collect();
+    let numbers = ledger.numbers(&shards)?;
+    let (mut has_offsets, mut behind) = (false, Vec::new());
+    for (entry, number) in members.iter().zip(numbers) {
+        let wanted = entry.trace.as_ref().map_or(0, |trace| trace.number);
+        has_offsets |= number == Some(wanted);
+        if number.is_none_or(|number| number < wanted) {
+            behind.push(entry.record.place.1);
         }
-        let (records, seen) =
-            self.read(&spans, &|place, offset| whole.outputs.has(place, offset))?;
-        let (mut hidden, mut visible) = (Vec::new(), Spans::default());
-        for record in records.into_values().flatten() {
-            if seen.contains(&(record.place, record.offset)) {
-                visible.add(record.place, record.offset);
-            } else {
-                hidden.push(record);
-            }
-        }
-        let (has_offsets, behind) = self.offsets(&members)?;
-        Ok(Found { lead, whole, members, hidden, visible, has_offsets, behind })
     }
+    Ok((has_offsets, behind))
+}
 
-    /// Whether the group has a transaction's offsets for one of its shards, and the shards for
-    /// which it has older ones, or none.
-    fn offsets(&self, members: &[&Entry]) -> Result<(bool, Vec<i32>), SourceError> {
-        let what = "asking for the group's offsets";
-        let topic = self.config.topics.input(Topic::ALL[0]);
-        let mut asked = TopicPartitionList::with_capacity(members.len());
-        for entry in members {
-            asked.add_partition(topic, entry.record.place.1);
-        }
-        let consumer = self.committed.consumer();
-        let answer = consumer
-            .committed_offsets(asked, self.deadline.left())
-            .map_err(|error| wrapper_error(&error, what))?;
-        let (mut has_offsets, mut behind) = (false, Vec::new());
-        for (entry, one) in members.iter().zip(ffi::listed(&answer)) {
-            if let Some(code) = one.error {
-                return Err(source_error(code, what, &code.to_string()));
-            }
-            let number: Option<u64> =
-                std::str::from_utf8(&one.metadata).ok().and_then(|text| text.parse().ok());
-            let wanted = entry.trace.as_ref().map_or(0, |trace| trace.number);
-            has_offsets |= number == Some(wanted);
-            if number.is_none_or(|number| number < wanted) {
-                behind.push(entry.record.place.1);
-            }
-        }
-        Ok((has_offsets, behind))
+/// Writes again what is not visible of a transaction.
+fn write(
+    ledger: &mut impl Ledger,
+    found: &Found<'_>,
+    redone: &mut Redone,
+) -> Result<(), SourceError> {
+    let (hidden, behind) = (found.hidden.len(), found.behind.len());
+    let number = found.lead.number;
+    warn!(
+        shards = ?found.whole.shards, number, records = hidden, offsets = behind,
+        "a broker committed a transaction in part: completing it"
+    );
+    let began = ledger.begin(redone.latest)?;
+    redone.latest = began;
+    for record in &found.hidden {
+        ledger.send(record, record.value.as_deref(), &record.headers)?;
     }
-
-    fn ends(&self, places: &[Place], end: End) -> Result<BTreeMap<Place, i64>, SourceError> {
-        Ok(self.producer.ask(places, end, self.deadline)?.into_iter().collect())
+    let mut outputs = ledger.delivered()?.outputs;
+    redone.written.extend(&outputs);
+    outputs.extend(&found.visible);
+    let mut whole = Some(Whole { shards: found.whole.shards.clone(), outputs });
+    for entry in &found.members {
+        let Some(old) = &entry.trace else { continue };
+        let trace = Trace { began, whole: whole.take(), ..old.clone() };
+        let mut headers = entry.record.headers.clone();
+        headers.retain(|(name, _)| name != trace::HEADER);
+        headers.push(trace.header());
+        // Where the record is visible, one without a value says where the outputs are.
+        let value = entry.record.value.as_deref().filter(|_| !entry.is_visible);
+        ledger.send(&entry.record, value, &headers)?;
     }
-
-    /// Reads wanted records between offsets, and which of them are visible. All that is there must
-    /// be decided.
-    #[expect(clippy::type_complexity, reason = "two collections by place")]
-    fn read(
-        &mut self,
-        spans: &BTreeMap<Place, (i64, i64)>,
-        wanted: &dyn Fn(Place, i64) -> bool,
-    ) -> Result<(BTreeMap<Place, Vec<Copy>>, BTreeSet<(Place, i64)>), SourceError> {
-        let (wake, deadline, topics) = (&self.wake, self.deadline, &self.config.topics);
-        let name = |place: Place| topics.output(OutTopic::ALL[place.0]);
-        let mut records: BTreeMap<Place, Vec<Copy>> = BTreeMap::new();
-        scan(&mut self.all, wake, deadline, spans, &name, &mut |place, record| {
-            if wanted(place, record.offset.get()) {
-                records.entry(place).or_default().push(copy(place, record));
-            }
-        })?;
-        let mut visible = BTreeSet::new();
-        scan(&mut self.committed, wake, deadline, spans, &name, &mut |place, record| {
-            visible.insert((place, record.offset.get()));
-        })?;
-        Ok((records, visible))
-    }
-
-    /// Writes again what is not visible of a transaction.
-    fn write(&self, found: &Found<'_>) -> Result<Spans, SourceError> {
-        let what = "completing a transaction that a broker committed in part";
-        let (hidden, behind) = (found.hidden.len(), found.behind.len());
-        let number = found.lead.number;
-        warn!(
-            shards = ?found.whole.shards, number, records = hidden, offsets = behind,
-            "a broker committed a transaction in part: completing it"
-        );
-        let producer = self.producer;
-        producer.client().begin_transaction().map_err(|error| wrapper_error(&error, what))?;
-        let began = wall_ms().max(found.lead.began + 1);
-        producer.deliveries(|deliveries| *deliveries = Deliveries::since(began));
-        for record in &found.hidden {
-            self.send(record, record.value.as_deref(), &record.headers)?;
-        }
-        self.flush(what)?;
-        let mut outputs = producer.deliveries(|deliveries| deliveries.outputs.clone());
-        let mut written = outputs.clone();
-        outputs.extend(&found.visible);
-        let mut whole = Some(Whole { shards: found.whole.shards.clone(), outputs });
-        for entry in &found.members {
-            let Some(old) = &entry.trace else { continue };
-            let trace = Trace { began, whole: whole.take(), ..old.clone() };
-            let mut headers = entry.record.headers.clone();
-            headers.retain(|(name, _)| name != trace::HEADER);
-            headers.push(trace.header());
-            // Where the record is visible, one without a value says where the outputs are.
-            let value = entry.record.value.as_deref().filter(|_| !entry.is_visible);
-            self.send(&entry.record, value, &headers)?;
-        }
-        self.flush(what)?;
-        self.send_offsets(found, what)?;
-        ffi::commit(producer.native(), self.deadline.left())
-            .map_err(|error| client_error(&error, what))?;
-        written.extend(&producer.deliveries(|deliveries| deliveries.progress.clone()));
-        info!(shards = ?found.whole.shards, number, "the transaction is complete");
-        Ok(written)
-    }
-
-    fn send(
-        &self,
-        record: &Copy,
-        value: Option<&[u8]>,
-        headers: &[Header],
-    ) -> Result<(), SourceError> {
-        let (topic, partition) = record.place;
-        let name = self.config.topics.output(OutTopic::ALL[topic]);
-        let mut message: BaseRecord<'_, [u8], [u8], usize> =
-            BaseRecord::with_opaque_to(name, topic).partition(partition);
-        message.key = record.key.as_deref();
-        message.payload = value;
-        message.timestamp = record.timestamp_ms.map(|ms| ms.max(1));
-        message.headers = owned_headers(headers.iter());
-        let sent = self.producer.client().send(message);
-        sent.map_err(|(error, _)| wrapper_error(&error, "writing a record again"))
-    }
-
-    fn flush(&self, what: &str) -> Result<(), SourceError> {
-        if !ffi::flush(self.producer.native(), self.deadline.left()) {
-            return Err(SourceError::NotReady(format!("{what}: not delivered in time")));
-        }
-        match self.producer.deliveries(|deliveries| deliveries.failed()) {
-            None => Ok(()),
-            Some((topic, code)) => {
-                let name = self.config.topics.output(topic);
-                Err(source_error(code, what, &format!("a record to {name}: {code}")))
-            }
-        }
-    }
-
-    /// Sends the offsets that the group lacks. They go with the metadata of no member, since there
-    /// may be no membership yet: what fences here is the transactional id.
-    fn send_offsets(&self, found: &Found<'_>, what: &str) -> Result<(), SourceError> {
-        if found.behind.is_empty() {
-            return Ok(());
-        }
-        let mut list = TopicPartitionList::with_capacity(found.behind.len() * Topic::ALL.len());
-        for entry in &found.members {
-            let (Some(trace), (_, shard)) = (&entry.trace, entry.record.place) else { continue };
-            if !found.behind.contains(&shard) {
-                continue;
-            }
-            for topic in Topic::ALL {
-                let mut one = list.add_partition(self.config.topics.input(topic), shard);
-                one.set_offset(Offset::Offset(trace.next[topic.index()]))
-                    .map_err(|error| wrapper_error(&error, what))?;
-                one.set_metadata(trace.number.to_string());
-            }
-        }
-        let group = group_name(&self.config.group)?;
-        let metadata = GroupMetadata::of_no_member(&group);
-        ffi::send_offsets(self.producer.native(), &list, &metadata, self.deadline.left())
-            .map_err(|error| client_error(&error, what))
-    }
+    let progress = ledger.delivered()?.progress;
+    let is_behind = |shard: &i32| found.behind.contains(shard);
+    let offsets: Vec<(i32, &Trace)> = found
+        .members
+        .iter()
+        .filter_map(|entry| Some((entry.record.place.1, entry.trace.as_ref()?)))
+        .filter(|(shard, _)| is_behind(shard))
+        .collect();
+    ledger.commit(&offsets)?;
+    redone.written.extend(&progress);
+    info!(shards = ?found.whole.shards, number, "the transaction is complete");
+    Ok(())
 }
 
 /// The progress records of a transaction; none if one of them is missing (then it was never
@@ -415,67 +339,6 @@ fn tail(records: Vec<Copy>, visible: &BTreeSet<(Place, i64)>) -> Vec<Entry> {
         .collect();
     let last = entries.iter().rposition(|entry| entry.is_visible).unwrap_or(0);
     entries.split_off(last)
-}
-
-/// Reads partitions between offsets.
-fn scan<'a>(
-    reader: &mut Reader<Place>,
-    wake: &Wake,
-    deadline: Deadline,
-    spans: &BTreeMap<Place, (i64, i64)>,
-    name: &dyn Fn(Place) -> &'a str,
-    each: &mut dyn FnMut(Place, &RawRecord<'_>),
-) -> Result<(), SourceError> {
-    let mut left: BTreeMap<Place, i64> = BTreeMap::new();
-    for (place, (from, to)) in spans {
-        if from < to {
-            reader.start(*place, name(*place), place.1, NextOffset::stated(*from))?;
-            left.insert(*place, *to);
-        }
-    }
-    while !left.is_empty() {
-        reader.serve();
-        if let Some(refusal) = reader.consumer().context().take_refusal() {
-            return Err(refusal);
-        }
-        let mut done = Vec::new();
-        let mut count = 0;
-        for (place, to) in &left {
-            count += reader.read(*place, AT_ONCE, &mut |record| {
-                if record.offset.get() < *to {
-                    each(*place, &record);
-                }
-            })?;
-            if reader.position(*place).is_some_and(|position| position.get() >= *to) {
-                done.push(*place);
-            }
-        }
-        for place in &done {
-            left.remove(place);
-            reader.stop(*place)?;
-        }
-        if count == 0 && done.is_empty() {
-            if deadline.is_over() {
-                return Err(SourceError::NotReady(format!(
-                    "reading the ends of {} output partitions took too long",
-                    left.len()
-                )));
-            }
-            wake.wait(NAP);
-        }
-    }
-    Ok(())
-}
-
-fn copy(place: Place, record: &RawRecord<'_>) -> Copy {
-    Copy {
-        place,
-        offset: record.offset.get(),
-        key: record.key.map(<[u8]>::to_vec),
-        value: record.value.map(<[u8]>::to_vec),
-        headers: record.headers.to_vec(),
-        timestamp_ms: record.timestamp_ms,
-    }
 }
 
 fn place_of(topic: OutTopic) -> usize {

@@ -225,9 +225,18 @@ pub(super) fn spans<K: Ord + Copy>(
     reader: &Reader<K>,
     partitions: &[(K, &str, i32)],
 ) -> Result<Vec<Span<K>>, SourceError> {
+    spans_within(reader, partitions, PATIENCE)
+}
+
+/// The same, where each of two questions may take so long.
+pub(super) fn spans_within<K: Ord + Copy>(
+    reader: &Reader<K>,
+    partitions: &[(K, &str, i32)],
+    patience: Duration,
+) -> Result<Vec<Span<K>>, SourceError> {
     let answers = Queue::new(reader.consumer().client().native_client());
-    let firsts = ends(reader, &answers, partitions, End::First)?;
-    let stables = ends(reader, &answers, partitions, End::Stable)?;
+    let firsts = ends(reader, &answers, partitions, (End::First, patience))?;
+    let stables = ends(reader, &answers, partitions, (End::Stable, patience))?;
     let spans = partitions.iter().zip(firsts.into_iter().zip(stables));
     Ok(spans
         .map(|((partition, _, _), (first, end))| Span { partition: *partition, first, end })
@@ -239,7 +248,7 @@ pub(super) fn ends<K: Ord + Copy>(
     reader: &Reader<K>,
     answers: &Queue,
     partitions: &[(K, &str, i32)],
-    end: End,
+    (end, patience): (End, Duration),
 ) -> Result<Vec<NextOffset>, SourceError> {
     let what = "asking for the ends of the topics";
     let names: Vec<CString> = partitions
@@ -252,8 +261,8 @@ pub(super) fn ends<K: Ord + Copy>(
         .map(|(name, (_, _, partition))| (name.as_c_str(), *partition))
         .collect();
     let client = reader.consumer().client().native_client();
-    ffi::ask_offsets(client, answers, &list, end, 0, PATIENCE);
-    let answer = answers.take_offsets(PATIENCE + NAP).ok_or_else(|| {
+    ffi::ask_offsets(client, answers, &list, end, 0, patience);
+    let answer = answers.take_offsets(patience + NAP).ok_or_else(|| {
         let late = SourceError::NotReady(format!("{what} took too long"));
         reader.consumer().context().explain(late)
     })?;

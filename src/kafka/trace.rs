@@ -15,62 +15,63 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::ports::{Header, OutTopic};
 
 /// The header's name.
-pub(super) const HEADER: &str = "__odrwatch.transaction";
+pub(crate) const HEADER: &str = "__odrwatch.transaction";
 
 /// A partition of an output topic: its topic's place in [`OutTopic::ALL`], and its number.
-pub(super) type Place = (usize, i32);
+pub(crate) type Place = (usize, i32);
 
 /// What the header of a progress record tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     /// The transactional id.
-    pub(super) id: String,
-    /// When the transaction began, in ms of the clock on the wall; with the id it names it.
-    pub(super) began: i64,
+    pub(crate) id: String,
+    /// When the transaction began, in ms of the clock on the wall, and later than the one before of
+    /// the same id; with the id it names it.
+    pub(crate) began: i64,
     /// The number of the progress record.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// The four group offsets of the shard, in the order of the topics.
-    pub(super) next: [i64; 4],
+    pub(crate) next: [i64; 4],
     /// What the whole transaction wrote; in the lead only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) whole: Option<Whole>,
+    pub(crate) whole: Option<Whole>,
 }
 
 /// What a transaction wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     /// The shards whose progress it holds.
-    pub(super) shards: Vec<i32>,
+    pub(crate) shards: Vec<i32>,
     /// All its other records.
-    pub(super) outputs: Spans,
+    pub(crate) outputs: Spans,
 }
 
 impl Trace {
     /// The header.
-    pub(super) fn header(&self) -> Header {
+    pub(crate) fn header(&self) -> Header {
         let value = serde_json::to_vec(self).expect("numbers and strings are JSON");
         (HEADER.to_owned(), Some(value))
     }
 
     /// Reads it from a record's headers; `None` where there is none that we know.
-    pub(super) fn find(headers: &[Header]) -> Option<Self> {
+    pub(crate) fn find(headers: &[Header]) -> Option<Self> {
         let (_, value) = headers.iter().find(|(name, _)| name == HEADER)?;
         serde_json::from_slice(value.as_deref()?).ok()
     }
 
     /// Whether both are of one transaction.
-    pub(super) fn is_with(&self, other: &Self) -> bool {
+    pub(crate) fn is_with(&self, other: &Self) -> bool {
         self.began == other.began && self.id == other.id
     }
 }
 
 /// Offsets of records: topic, partition, first and last offset of each run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Spans(Vec<(usize, i32, i64, i64)>);
+pub(crate) struct Spans(Vec<(usize, i32, i64, i64)>);
 
 impl Spans {
     /// Adds a record. Those of one partition come in the order of their offsets.
-    pub(super) fn add(&mut self, (topic, partition): Place, offset: i64) {
+    pub(crate) fn add(&mut self, (topic, partition): Place, offset: i64) {
         let run = self.0.iter_mut().rev().find(|run| (run.0, run.1) == (topic, partition));
         match run {
             Some(run) if run.3 + 1 == offset => run.3 = offset,
@@ -79,7 +80,7 @@ impl Spans {
     }
 
     /// Whether a record is among them.
-    pub(super) fn has(&self, (topic, partition): Place, offset: i64) -> bool {
+    pub(crate) fn has(&self, (topic, partition): Place, offset: i64) -> bool {
         self.0
             .iter()
             .any(|run| (run.0, run.1) == (topic, partition) && (run.2..=run.3).contains(&offset))
@@ -87,7 +88,7 @@ impl Spans {
 
     /// Of each partition the first offset and the one after the last. Partitions that no output
     /// topic has are left out: another program wrote the header.
-    pub(super) fn bounds(&self) -> BTreeMap<Place, (i64, i64)> {
+    pub(crate) fn bounds(&self) -> BTreeMap<Place, (i64, i64)> {
         let mut bounds = BTreeMap::new();
         for (topic, partition, first, last) in &self.0 {
             if *topic < OutTopic::ALL.len() {
@@ -100,17 +101,17 @@ impl Spans {
     }
 
     /// The offsets after the last of each partition.
-    pub(super) fn ends(&self) -> BTreeMap<Place, i64> {
+    pub(crate) fn ends(&self) -> BTreeMap<Place, i64> {
         self.bounds().into_iter().map(|(place, (_, to))| (place, to)).collect()
     }
 
     /// Adds all of another's.
-    pub(super) fn extend(&mut self, other: &Self) {
+    pub(crate) fn extend(&mut self, other: &Self) {
         self.0.extend(&other.0);
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

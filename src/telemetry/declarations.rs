@@ -83,7 +83,7 @@ const fn counter(
     Declaration { name, kind, unit, labels, help }
 }
 
-const fn gauge(
+pub(super) const fn gauge(
     name: &'static str,
     unit: Unit,
     labels: &'static [Label],
@@ -293,6 +293,69 @@ pub const GAP_OFFSETS: Declaration = counter(
     &[Label::Topic],
     "Offsets that retention dropped before they were read, and that --accept-gap went on behind.",
 );
+/// Whether alerts are sent on.
+pub const BRIDGE_ENABLED: Declaration = gauge(
+    "odrwatch_bridge_enabled",
+    Unit::Flag,
+    &[],
+    "Whether this process sends alerts on to a webhook or an Alertmanager.",
+);
+/// Partitions that the bridge has.
+pub const BRIDGE_PARTITIONS: Declaration = gauge(
+    "odrwatch_bridge_partitions",
+    Unit::Count,
+    &[],
+    "Partitions of the topic of alerts from which this process sends them on.",
+);
+/// What became of alerts on the bridge.
+pub const BRIDGE_ALERTS: Declaration = counter(
+    "odrwatch_bridge_alerts_total",
+    Unit::Count,
+    &[Label::Fate],
+    "Alerts that were sent on, or that never will be, by what became of them.",
+);
+/// Tries of the bridge.
+pub const BRIDGE_TRIES: Declaration = counter(
+    "odrwatch_bridge_tries_total",
+    Unit::Count,
+    &[Label::Answer],
+    "Tries to send something on, by what the receiver answered.",
+);
+/// Alerts that wait on the bridge.
+pub const BRIDGE_UNDELIVERED: Declaration = gauge(
+    "odrwatch_bridge_undelivered_alerts",
+    Unit::Count,
+    &[],
+    "Alerts of this process's partitions that the receiver has not taken yet.",
+);
+/// How long they wait.
+pub const BRIDGE_OLDEST: Declaration = gauge(
+    "odrwatch_bridge_oldest_undelivered_seconds",
+    Unit::Seconds,
+    &[],
+    "How long the alert that waits longest has waited in this process; 0 if none waits.",
+);
+/// When the receiver last took something.
+pub const BRIDGE_LAST_SUCCESS: Declaration = gauge(
+    "odrwatch_bridge_last_success_timestamp_seconds",
+    Unit::Seconds,
+    &[],
+    "When the receiver last took something, since the Unix epoch; 0 before that.",
+);
+/// Open connections.
+pub const HTTP_CONNECTIONS: Declaration = gauge(
+    "odrwatch_http_connections",
+    Unit::Count,
+    &[],
+    "Connections that clients have open to the HTTP server.",
+);
+/// Connections that were closed on their clients.
+pub const HTTP_CLOSED: Declaration = counter(
+    "odrwatch_http_connections_closed_total",
+    Unit::Count,
+    &[Label::Cause],
+    "Connections that the HTTP server closed although their clients wanted more, by cause.",
+);
 /// Degraded.
 pub const DEGRADED: Declaration = gauge(
     "odrwatch_degraded",
@@ -355,7 +418,7 @@ pub const PROCESS_START: Declaration = gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub const ALL: [Declaration; 42] = [
+pub const ALL: [Declaration; 51] = [
     RECORDS,
     DEAD_LETTERS,
     BOUNDARIES,
@@ -386,6 +449,15 @@ pub const ALL: [Declaration; 42] = [
     RESTORED_RECORDS,
     LOUD_STOPS,
     GAP_OFFSETS,
+    BRIDGE_ENABLED,
+    BRIDGE_PARTITIONS,
+    BRIDGE_ALERTS,
+    BRIDGE_TRIES,
+    BRIDGE_UNDELIVERED,
+    BRIDGE_OLDEST,
+    BRIDGE_LAST_SUCCESS,
+    HTTP_CONNECTIONS,
+    HTTP_CLOSED,
     CLOCK_SKEW,
     WORKERS,
     READY,

@@ -163,6 +163,7 @@ struct Board {
     shards: BTreeMap<ShardNo, (WorkerNo, ShardState)>,
     draining: bool,
     troubles: BTreeMap<ShardNo, String>,
+    bridge: Option<String>,
 }
 
 impl HealthBoard {
@@ -175,6 +176,7 @@ impl HealthBoard {
                 shards: BTreeMap::new(),
                 draining: false,
                 troubles: BTreeMap::new(),
+                bridge: None,
             }),
             beats: (0..workers).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -234,12 +236,19 @@ impl HealthBoard {
         };
     }
 
-    /// What is not well although the service does its job, by shard.
+    /// Notes what is not well with the bridge; `None` once it is well again.
+    pub fn set_bridge_trouble(&self, trouble: Option<String>) {
+        self.lock().bridge = trouble;
+    }
+
+    /// What is not well although the service does its job: by shard, then the bridge.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
         let board = self.lock();
-        let troubles = board.troubles.iter();
-        troubles.map(|(shard, trouble)| format!("shard {shard}: {trouble}")).collect()
+        let of_shards = board.troubles.iter();
+        let of_shards = of_shards.map(|(shard, trouble)| format!("shard {shard}: {trouble}"));
+        let of_bridge = board.bridge.iter().map(|trouble| format!("bridge: {trouble}"));
+        of_shards.chain(of_bridge).collect()
     }
 
     /// Notes that the process is being shut down.

@@ -1,8 +1,10 @@
 //! The labels of metrics and the closed sets of their values.
 //!
 //! Invariant: a label's name stands for one set of values everywhere. Absent on purpose: any
-//! label whose values come from records.
+//! label whose values come from records, but for the names of accounts on `/metrics/sellers`, whose
+//! number is bounded.
 
+use super::outside::{Answer, Closed, Fate};
 use crate::domain::effects::{AlertKind, AlertState};
 use crate::domain::event::{DeadReason, Outcome, Topic};
 pub use crate::domain::risk::Band;
@@ -354,6 +356,16 @@ pub enum Label {
     Refusal,
     /// Why a worker stopped.
     Stop,
+    /// Why the server closed a connection.
+    Cause,
+    /// What a receiver said.
+    Answer,
+    /// What became of an alert on its way.
+    Fate,
+    /// A seller; on `/metrics/sellers` only.
+    SellerId,
+    /// A marketplace; on `/metrics/sellers` only.
+    MarketplaceId,
     /// This build's version.
     Version,
     /// This build's commit.
@@ -364,7 +376,7 @@ pub enum Label {
 
 impl Label {
     /// All labels, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::Topic,
         Self::Partition,
         Self::Shard,
@@ -379,6 +391,11 @@ impl Label {
         Self::Failure,
         Self::Refusal,
         Self::Stop,
+        Self::Cause,
+        Self::Answer,
+        Self::Fate,
+        Self::SellerId,
+        Self::MarketplaceId,
         Self::Version,
         Self::Commit,
         Self::Librdkafka,
@@ -402,13 +419,19 @@ impl Label {
             Self::Failure => "failure",
             Self::Refusal => "refusal",
             Self::Stop => "stop",
+            Self::Cause => "cause",
+            Self::Answer => "answer",
+            Self::Fate => "fate",
+            Self::SellerId => "seller_id",
+            Self::MarketplaceId => "marketplace_id",
             Self::Version => "version",
             Self::Commit => "commit",
             Self::Librdkafka => "librdkafka",
         }
     }
 
-    /// The label's values, in order; none where they are numbers or facts about the build.
+    /// The label's values, in order; none where they are numbers, names
+    /// of accounts or facts about the build.
     #[must_use]
     pub fn values(self) -> Option<Vec<&'static str>> {
         Some(match self {
@@ -424,9 +447,11 @@ impl Label {
             Self::Failure => StoreFailure::ALL.map(StoreFailure::as_str).to_vec(),
             Self::Refusal => Refusal::ALL.map(Refusal::as_str).to_vec(),
             Self::Stop => StopReason::ALL.map(StopReason::as_str).to_vec(),
-            Self::Partition | Self::Shard | Self::Version | Self::Commit | Self::Librdkafka => {
-                return None;
-            }
+            Self::Cause => Closed::ALL.map(Closed::as_str).to_vec(),
+            Self::Answer => Answer::ALL.map(Answer::as_str).to_vec(),
+            Self::Fate => Fate::ALL.map(Fate::as_str).to_vec(),
+            Self::Partition | Self::Shard | Self::SellerId | Self::MarketplaceId => return None,
+            Self::Version | Self::Commit | Self::Librdkafka => return None,
         })
     }
 }

@@ -13,8 +13,10 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use super::bridge_metrics::BridgeMetrics;
 use super::declarations as declared;
 use super::health::{HealthBoard, ShardState};
+use super::http_metrics::HttpMetrics;
 use super::labels::{Band, DecisionKind, ShardPhase, Stage, StopReason};
 use super::process::ProcessMetrics;
 use super::registrar::Registrar;
@@ -73,6 +75,10 @@ pub struct Metrics {
     degraded: IntGauge,
     /// Everything about snapshots.
     pub snapshots: SnapshotMetrics,
+    /// Everything about the bridge.
+    pub bridge: BridgeMetrics,
+    /// Everything about connections.
+    pub http: HttpMetrics,
     restore_remaining: IntGaugeVec,
     restore_progress: GaugeVec,
     pub(super) sums: Sums,
@@ -141,6 +147,8 @@ impl Metrics {
             ready: registrar.gauge(&declared::READY),
             degraded: registrar.gauge(&declared::DEGRADED),
             snapshots: SnapshotMetrics::new(&registrar),
+            bridge: BridgeMetrics::new(&registrar),
+            http: HttpMetrics::new(&registrar),
             shards: registrar.gauges(&declared::SHARDS, ShardPhase::ALL.map(ShardPhase::as_str)),
             restore_remaining: registrar.gauge_family(&declared::RESTORE_REMAINING),
             restore_progress: registrar.gauge_seconds_family(&declared::RESTORE_PROGRESS),

@@ -5,18 +5,23 @@
 //! is in which state, and whether the whole is ready), [`logging`], [`progress`] (of one piece of
 //! work) and [`shard_progress`] (of all shards).
 //!
-//! Invariants: a label's values are an enum, a partition number or a fact about the build, never a
-//! seller or an order; every metric that exists is in [`declarations::ALL`]. Absent on purpose: a
+//! Invariants: a label's values are an enum, a partition number or a fact about the build, never an
+//! order, and a seller on `/metrics/sellers` only; every metric that exists is in
+//! [`declarations::ALL`] or [`seller_metrics::SELLERS`]. Absent on purpose: a
 //! clock (time comes in as an argument) and anything that the core or the wire could call.
 
+pub mod bridge_metrics;
 pub mod declarations;
 pub mod health;
+pub mod http_metrics;
 pub mod labels;
 pub mod logging;
 pub mod metrics;
+pub mod outside;
 pub mod process;
 pub mod progress;
 mod registrar;
+pub mod seller_metrics;
 pub mod shard_metrics;
 pub mod shard_progress;
 pub mod snapshot_metrics;

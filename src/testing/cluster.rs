@@ -3,15 +3,20 @@
 //! Invariant: every call takes the one lock, does something short, and wakes whoever waits.
 //! Absent on purpose: blocking calls; only a member's `wait` blocks.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::faults::CommitFault;
 use super::log::{NewRecord, StoredRecord, TransactionEnd, TransactionNo};
 use super::member::MemoryBroker;
-use super::state::{ClusterConfig, CommitFault, LogName, State, input_partitions};
+use super::redo::start_producer;
+use super::state::{ClusterConfig, LogName, State, input_partitions};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
-use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, InputTopic, OutTopic};
+use crate::pipeline::ports::{
+    CommittedShard, Ends, InputPartition, InputTopic, OutTopic, SourceError,
+};
 use crate::sim::murmur2;
 
 #[derive(Debug)]
@@ -57,6 +62,27 @@ impl Cluster {
             (epoch, state.group.join(&name))
         });
         MemoryBroker::new(self.clone(), name, config, epoch, id)
+    }
+
+    /// Joins a worker as the adapter does: only once no transaction is open on the outputs, and
+    /// what its predecessor's last transaction lacks is completed. `clock_ms` is its machine's
+    /// clock.
+    ///
+    /// # Errors
+    /// `NotReady` or `Unavailable`: try again later; the predecessor is fenced all the same.
+    pub fn connect(
+        &self,
+        instance: &str,
+        worker: u32,
+        clock_ms: i64,
+    ) -> Result<MemoryBroker, SourceError> {
+        let name = member_name(instance, worker);
+        let (epoch, last, latest) = start_producer(self, &name, Some(clock_ms))?;
+        let id = self.change(|state| state.group.join(&name));
+        let mut broker = MemoryBroker::new(self.clone(), name, self.config(), epoch, id);
+        broker.set_clock_ms(clock_ms);
+        broker.set_last(last, latest);
+        Ok(broker)
     }
 
     /// Appends a record to an input partition, outside of any transaction.
@@ -110,9 +136,13 @@ impl Cluster {
         self.end(transaction, how);
     }
 
-    /// Sets the broker's clock, and that of every member that has none of its own.
+    /// Sets the broker's clock, and that of every member that has none of its own. Transactions
+    /// of members that are open for too long are aborted.
     pub fn set_clock_ms(&self, clock_ms: i64) {
-        self.change(|state| state.clock_ms = clock_ms);
+        self.change(|state| {
+            state.clock_ms = clock_ms;
+            state.time_out();
+        });
     }
 
     /// The broker's clock.
@@ -124,12 +154,29 @@ impl Cluster {
     /// Stops answering: members read nothing, get no answers, and their commits fail. Producing by
     /// this handle still works (it is what the broker finds when it is back).
     pub fn stop(&self) {
-        self.change(|state| state.stopped = true);
+        self.change(|state| {
+            state.stopped = true;
+            state.troubles += 1;
+        });
     }
 
     /// Answers again.
     pub fn start(&self) {
         self.change(|state| state.stopped = false);
+    }
+
+    /// Takes the coordinator of the group and of the transactions away: reading goes on, and
+    /// nothing is committed, assigned or told.
+    pub fn lose_coordinator(&self) {
+        self.change(|state| {
+            state.coordinator_away = true;
+            state.troubles += 1;
+        });
+    }
+
+    /// There is a coordinator again.
+    pub fn find_coordinator(&self) {
+        self.change(|state| state.coordinator_away = false);
     }
 
     /// Takes the leader of an input partition away: nothing is read of it, and it states no ends.
@@ -146,19 +193,46 @@ impl Cluster {
         self.change(|state| state.held.insert(partition));
     }
 
-    /// Lets fetches of an input partition go on.
+    /// Lets fetches of an input partition go on, and gives it a leader.
     pub fn release(&self, partition: InputPartition) {
-        self.change(|state| state.held.remove(&partition));
+        self.change(|state| {
+            state.held.remove(&partition);
+            state.leaderless.remove(&partition);
+        });
+    }
+
+    /// Delivers the ends of transactions that were on their way ([`CommitFault::EndDelayed`]).
+    pub fn deliver_delayed_ends(&self) {
+        self.change(State::deliver_delayed);
+    }
+
+    /// How often each kind of fault took effect.
+    #[must_use]
+    pub fn happened(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().faults.counts.clone()
+    }
+
+    /// Whether no transaction is open anywhere: every log can be read to its end.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let state = self.lock();
+        let logs = state.inputs.iter().chain(&state.outputs).flatten();
+        logs.into_iter().all(|log| log.stable() == log.end()) && state.pending.is_empty()
     }
 
     /// Lets the next commit, of whichever member, go wrong; a second call is for the one after it.
     pub fn fail_next_commit(&self, fault: CommitFault) {
-        self.change(|state| state.faults.push_back(Some(fault)));
+        self.change(|state| state.faults.queue.push_back(Some(fault)));
     }
 
     /// Lets one commit pass before the next fault.
     pub fn pass_next_commit(&self) {
-        self.change(|state| state.faults.push_back(None));
+        self.change(|state| state.faults.queue.push_back(None));
+    }
+
+    /// Forgets the faults that are still to come.
+    pub fn forget_faults(&self) {
+        self.change(|state| state.faults.queue.clear());
     }
 
     /// Ends the transactions that members left open ([`CommitFault::LeftOpen`]): abort is their

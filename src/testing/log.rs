@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::ids::{NextOffset, Offset};
-use crate::pipeline::ports::{Ends, Header, Headers};
+use crate::pipeline::ports::{Ends, Header, Headers, RawRecord};
 
 /// A record as a log keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,19 @@ pub struct StoredRecord {
     pub value: Option<Vec<u8>>,
     /// Its headers, in order.
     pub headers: Vec<Header>,
+}
+
+impl StoredRecord {
+    /// The record as a reader is given it.
+    pub(super) fn raw(&self) -> RawRecord<'_> {
+        RawRecord {
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: self,
+        }
+    }
 }
 
 impl Headers for StoredRecord {
@@ -75,7 +88,7 @@ pub enum TransactionEnd {
 enum Content {
     Committed(Arc<StoredRecord>),
     Open(TransactionNo, Arc<StoredRecord>),
-    Aborted,
+    Aborted(Arc<StoredRecord>),
     Control,
 }
 
@@ -101,6 +114,8 @@ pub(super) struct PartitionLog {
     entries: VecDeque<Entry>,
     /// The first offset of each open transaction.
     open: BTreeMap<TransactionNo, i64>,
+    /// Where each leader after the first began to write, oldest first.
+    leaders: Vec<i64>,
 }
 
 impl PartitionLog {
@@ -150,6 +165,49 @@ impl PartitionLog {
         Offset::new(offset)
     }
 
+    /// How many leaders it has had before the present one.
+    pub fn leader_epoch(&self) -> usize {
+        self.leaders.len()
+    }
+
+    /// The offset after the last one that a leader wrote and that is still there: behind it, what a
+    /// reader of then has read is not what is there now.
+    pub fn end_of_epoch(&self, leader_epoch: usize) -> i64 {
+        self.leaders
+            .get(leader_epoch..)
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .min()
+            .unwrap_or(self.end())
+    }
+
+    /// Loses everything from an offset on, as when a replica that lags becomes the leader.
+    pub fn cut(&mut self, offset: i64) {
+        let kept = usize::try_from(offset - self.start).unwrap_or(0);
+        self.entries.truncate(kept);
+        self.open.retain(|_, first| *first < offset);
+        let end = self.end();
+        self.leaders.push(end);
+    }
+
+    /// Whether a transaction has records here that no marker has ended.
+    pub fn has_open(&self, number: TransactionNo) -> bool {
+        self.open.contains_key(&number)
+    }
+
+    /// All records between two offsets, whatever became of their transactions.
+    pub fn read_all(&self, from: i64, to: i64) -> Vec<Arc<StoredRecord>> {
+        let skip = self.index_of(from.max(self.start));
+        let records = self.entries.iter().skip(skip).filter_map(|entry| match &entry.content {
+            Content::Committed(record) | Content::Open(_, record) | Content::Aborted(record) => {
+                Some(record)
+            }
+            Content::Control => None,
+        });
+        records.take_while(|record| record.offset.get() < to).cloned().collect()
+    }
+
     /// Ends a transaction here, if it wrote here: a control record follows its records.
     pub fn end_transaction(&mut self, number: TransactionNo, how: TransactionEnd, now_ms: i64) {
         let Some(first) = self.open.remove(&number) else {
@@ -157,23 +215,17 @@ impl PartitionLog {
         };
         let skip = self.index_of(first.max(self.start));
         for entry in self.entries.iter_mut().skip(skip) {
-            match std::mem::replace(&mut entry.content, Content::Aborted) {
+            match std::mem::replace(&mut entry.content, Content::Control) {
                 Content::Open(of, record) if of == number => {
-                    if how == TransactionEnd::Commit {
-                        entry.content = Content::Committed(record);
-                    }
+                    entry.content = match how {
+                        TransactionEnd::Commit => Content::Committed(record),
+                        TransactionEnd::Abort => Content::Aborted(record),
+                    };
                 }
                 other => entry.content = other,
             }
         }
         self.entries.push_back(Entry { content: Content::Control, appended_ms: now_ms });
-    }
-
-    /// Loses everything from an offset on; nothing of it may be in an open transaction.
-    pub fn cut(&mut self, offset: i64) {
-        let kept = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(0);
-        self.entries.truncate(kept);
-        self.open.clear();
     }
 
     /// Drops everything before an offset, at most up to the end.
@@ -210,7 +262,7 @@ impl PartitionLog {
             match &entry.content {
                 Content::Committed(record) => slice.records.push(Arc::clone(record)),
                 Content::Open(..) => unreachable!("an open record lies at or after the stable end"),
-                Content::Aborted | Content::Control => {}
+                Content::Aborted(_) | Content::Control => {}
             }
         }
         slice
@@ -220,7 +272,7 @@ impl PartitionLog {
     pub fn invisible(&self) -> usize {
         self.entries
             .iter()
-            .filter(|entry| matches!(entry.content, Content::Aborted | Content::Control))
+            .filter(|entry| matches!(entry.content, Content::Aborted(_) | Content::Control))
             .count()
     }
 
@@ -280,6 +332,47 @@ mod tests {
         append(&mut log, "b", None);
         let slice = log.read_committed(0, 1);
         assert_eq!((slice.records.len(), slice.next), (1, 1));
+    }
+
+    #[test]
+    fn a_reader_of_an_earlier_leader_is_told_what_of_its_log_is_gone() {
+        let mut log = PartitionLog::default();
+        for value in ["a", "b", "c"] {
+            append(&mut log, value, None);
+        }
+        let (before, end) = (log.leader_epoch(), log.end());
+        assert_eq!(log.end_of_epoch(before), end);
+        log.cut(1);
+        append(&mut log, "x", None);
+        append(&mut log, "y", None);
+        append(&mut log, "z", None);
+        assert_eq!(log.end_of_epoch(before), 1, "only the first record is the same");
+        assert_eq!(log.end_of_epoch(log.leader_epoch()), 4);
+        assert_eq!(values(&log, 0).0, ["a", "x", "y", "z"]);
+    }
+
+    #[test]
+    fn a_truncation_takes_open_transactions_along() {
+        let mut log = PartitionLog::default();
+        append(&mut log, "a", None);
+        append(&mut log, "b", Some(TransactionNo(1)));
+        log.cut(1);
+        assert!(!log.has_open(TransactionNo(1)));
+        assert_eq!((log.stable(), log.end()), (1, 1));
+    }
+
+    #[test]
+    fn what_was_aborted_is_still_there_for_those_who_read_everything() {
+        let mut log = PartitionLog::default();
+        append(&mut log, "a", Some(TransactionNo(1)));
+        log.end_transaction(TransactionNo(1), TransactionEnd::Abort, 10);
+        append(&mut log, "b", None);
+        let offsets = |from, to| -> Vec<i64> {
+            log.read_all(from, to).iter().map(|record| record.offset.get()).collect()
+        };
+        assert_eq!(offsets(0, 3), [0, 2]);
+        assert_eq!(offsets(0, 2), [0]);
+        assert_eq!(offsets(1, 3), [2]);
     }
 
     #[test]

@@ -13,7 +13,9 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::group::{MemberId, Standing};
 use super::log::StoredRecord;
-use super::state::{ClusterConfig, Committer, LogName, State};
+use super::redo::{Last, start_producer};
+use super::state::{ClusterConfig, LogName, State, out_index};
+use super::transactions::{Committer, number_of};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::pipeline::ports::{
@@ -30,6 +32,8 @@ struct Reader {
     fetched: bool,
     /// The last stable offset as the last fetch stated it.
     known_end: i64,
+    /// The leader epoch of the last fetch: a later one is asked what it has of the log.
+    epoch: Option<usize>,
 }
 
 /// A question for ends that was sent.
@@ -57,6 +61,9 @@ pub struct MemoryBroker {
     questions: BTreeMap<ShardNo, Question>,
     progress: BTreeMap<ShardNo, (i64, i64)>,
     written: BTreeMap<ShardNo, Offset>,
+    last: Option<Last>,
+    /// When the latest transaction of the id says that it began.
+    latest: i64,
     needs_reconnect: bool,
     closed: bool,
     clock_ms: Option<i64>,
@@ -85,6 +92,8 @@ impl MemoryBroker {
             questions: BTreeMap::new(),
             progress: BTreeMap::new(),
             written: BTreeMap::new(),
+            last: None,
+            latest: 0,
             needs_reconnect: false,
             closed: false,
             clock_ms: None,
@@ -95,6 +104,11 @@ impl MemoryBroker {
     /// Gives this worker's machine a clock of its own; without one it has the broker's.
     pub fn set_clock_ms(&mut self, clock_ms: i64) {
         self.clock_ms = Some(clock_ms);
+    }
+
+    /// Notes what was committed before it was there, and when the latest of its id began.
+    pub(super) fn set_last(&mut self, last: Option<Last>, latest: i64) {
+        (self.last, self.latest) = (last, latest);
     }
 
     /// The shards that this worker has, as far as it knows.
@@ -211,7 +225,7 @@ impl Broker for MemoryBroker {
         assert!(!self.closed, "a closed member is polled");
         let cluster = self.cluster.clone();
         let mut state = cluster.lock();
-        if state.stopped {
+        if state.stopped || state.coordinator_away {
             return Err(SourceError::Unavailable(STOPPED.to_owned()));
         }
         let changed = self.step_group(&mut state, events)?;
@@ -253,13 +267,22 @@ impl Broker for MemoryBroker {
                 partition.shard
             )));
         }
+        if let Some(end) = reader.epoch.map(|epoch| log.end_of_epoch(epoch))
+            && end < next
+        {
+            let (topic, shard) = (partition.topic.as_str(), partition.shard);
+            return Err(SourceError::Lost(format!(
+                "{topic} partition {shard} was cut short: a new leader has the log only up to \
+                 offset {end}, and offset {next} comes next"
+            )));
+        }
         let slice = log.read_committed(next, max);
-        let known_end = log.stable();
+        let (known_end, epoch) = (log.stable(), Some(log.leader_epoch()));
         drop(state);
-        *reader = Reader { next: Some(slice.next), fetched: true, known_end };
+        *reader = Reader { next: Some(slice.next), fetched: true, known_end, epoch };
         // Outside the lock, so that the callback may use the cluster.
         for record in &slice.records {
-            each(raw(record));
+            each(record.raw());
         }
         Ok(slice.records.len())
     }
@@ -331,7 +354,7 @@ impl Broker for MemoryBroker {
 
     fn committed(&mut self, shard: ShardNo) -> Result<Option<CommittedShard>, SourceError> {
         let state = self.cluster.lock();
-        if state.stopped {
+        if state.stopped || state.coordinator_away {
             return Err(SourceError::NotReady(STOPPED.to_owned()));
         }
         if state.is_unstable(shard) {
@@ -378,7 +401,11 @@ impl Broker for MemoryBroker {
             !self.needs_reconnect,
             "a commit after a failed one, without a reconnect between them"
         );
+        let last = self.last.take();
+        let mut latest = self.latest;
         let result = self.cluster.change(|state| {
+            // As of before: trouble during the very commit counts.
+            let troubles = state.troubles;
             let by = Committer {
                 transactional_id: &self.name,
                 epoch: self.epoch,
@@ -387,19 +414,23 @@ impl Broker for MemoryBroker {
                 generation: self.generation,
                 assigned: &self.assigned,
                 clock_ms: self.clock_ms.unwrap_or(state.clock_ms),
+                began: self.clock_ms.unwrap_or(state.clock_ms).max(latest + 1),
+                last: last.as_ref().and_then(|last| last.wanted(state)),
             };
-            state.commit(by, batch)
+            latest = by.began;
+            let (receipt, written) = state.commit(by, batch)?;
+            Ok((receipt, written.ends(), Last::of(written, troubles, state)))
         });
-        self.needs_reconnect = result.is_err();
-        if result.is_ok() {
-            let state = self.cluster.lock();
-            for of in &batch.offsets {
-                let log = state.log(LogName::Output(OutTopic::Progress, of.shard));
-                // The last one that is visible; behind it stands its control record.
-                self.written.insert(of.shard, Offset::new(log.stable() - 2));
+        (self.needs_reconnect, self.latest) = (result.is_err(), latest);
+        let (receipt, ends, last) = result?;
+        self.last = last;
+        for of in &batch.offsets {
+            let place = (out_index(OutTopic::Progress), number_of(of.shard));
+            if let Some(end) = ends.get(&place) {
+                self.written.insert(of.shard, Offset::new(end - 1));
             }
         }
-        result
+        Ok(receipt)
     }
 
     fn progress_offset(&self, shard: ShardNo) -> Option<Offset> {
@@ -407,12 +438,26 @@ impl Broker for MemoryBroker {
     }
 
     fn reconnect(&mut self) -> Result<(), SourceError> {
-        if self.cluster.lock().stopped {
-            return Err(SourceError::Unavailable(STOPPED.to_owned()));
+        if self.cluster.lock().group.standing(&self.name, self.id) == Standing::Fenced {
+            return Err(SourceError::Fenced(self.name.clone()));
         }
-        self.epoch = self.cluster.change(|state| state.init_producer(&self.name));
+        self.last = None;
+        let (epoch, last, latest) = start_producer(&self.cluster, &self.name, self.clock_ms)?;
+        (self.epoch, self.last, self.latest) = (epoch, last, self.latest.max(latest));
         self.needs_reconnect = false;
         Ok(())
+    }
+
+    fn has_lost_an_end(&mut self) -> bool {
+        let state = self.cluster.lock();
+        let Some(last) = self.last.take_if(|_| !state.stopped) else { return false };
+        if last.is_seen(&state) {
+            return false;
+        }
+        let is_lost = last.is_lost(&state);
+        drop(state);
+        self.last = Some(last);
+        is_lost
     }
 
     fn wait(&mut self, timeout: Duration) {
@@ -446,18 +491,8 @@ impl Broker for MemoryBroker {
     }
 }
 
-const STOPPED: &str = "the broker does not answer";
+pub(super) const STOPPED: &str = "the broker does not answer";
 
 fn partitions_of(shard: ShardNo) -> [InputPartition; 4] {
     Topic::ALL.map(|topic| InputPartition { topic, shard })
-}
-
-fn raw(record: &StoredRecord) -> RawRecord<'_> {
-    RawRecord {
-        offset: record.offset,
-        timestamp_ms: record.timestamp_ms,
-        key: record.key.as_deref(),
-        value: record.value.as_deref(),
-        headers: record,
-    }
 }

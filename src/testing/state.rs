@@ -1,22 +1,17 @@
-//! What the in-memory broker keeps, and its rules for transactions.
+//! What the in-memory broker keeps: logs, the group and its offsets, clocks, and what is amiss.
 //!
-//! Invariants: a transaction's records and group offsets become visible together or not at all;
-//! a transactional id has one live epoch, and a new one aborts what the old one left open; group
-//! offsets of an open transaction are not told to anybody. Absent on purpose: any lock (the
-//! cluster holds it) and any knowledge of what records mean.
+//! Absent on purpose: transactions (`transactions`), any lock (the cluster holds it) and any
+//! knowledge of what records mean.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::group::{Group, MemberId};
-use super::log::{NewRecord, PartitionLog, TransactionEnd, TransactionNo};
+use super::faults::Faults;
+use super::group::Group;
+use super::log::{NewRecord, PartitionLog, TransactionNo};
+use super::transactions::{Pending, Producer};
 use crate::domain::event::Topic;
 use crate::domain::ids::{Offset, ShardNo};
-use crate::pipeline::ports::{
-    Batch, CommitError, CommittedShard, Ends, InputPartition, InputTopic, OutRecord, OutTopic,
-    Receipt,
-};
-use crate::sim::murmur2;
+use crate::pipeline::ports::{CommittedShard, Ends, InputPartition, InputTopic, OutTopic};
 use crate::wire::identity::TopicId;
 
 /// How an in-memory cluster is set up.
@@ -31,6 +26,8 @@ pub struct ClusterConfig {
     pub answer_after_polls: u32,
     /// Whether `wait` blocks its thread; tests that drive everything on one thread say no.
     pub wait_blocks: bool,
+    /// How long a transaction of a member may be open, in ms of the broker's clock.
+    pub transaction_timeout_ms: i64,
     /// If set, records are dropped once they were appended longer ago than this and, for inputs,
     /// lie below the group's committed offsets; so a broker may run for long in bounded memory.
     pub keep_ms: Option<i64>,
@@ -45,6 +42,7 @@ impl ClusterConfig {
             max_record_bytes: 1_048_588,
             answer_after_polls: 1,
             wait_blocks: false,
+            transaction_timeout_ms: 60_000,
             keep_ms: None,
         }
     }
@@ -59,42 +57,6 @@ pub enum LogName {
     Output(OutTopic, ShardNo),
 }
 
-/// What goes wrong with a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitFault {
-    /// The call of this name fails and the transaction is aborted at once; from `send` on, its
-    /// records are in the logs as aborted ones.
-    NotCommitted {
-        /// begin, send, offsets, flush or commit.
-        stage: &'static str,
-    },
-    /// The transaction is committed, but the answer is lost.
-    AnswerLost,
-    /// Everything is sent, but the end of the transaction is not: it stays open until the id is
-    /// initialised again or the driver ends it.
-    LeftOpen,
-    /// A newer instance with the same transactional id took over just before.
-    Fenced,
-}
-
-/// The credentials with which a member commits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Committer<'a> {
-    pub transactional_id: &'a str,
-    pub epoch: u32,
-    pub instance: &'a str,
-    pub member: MemberId,
-    pub generation: i32,
-    pub assigned: &'a [ShardNo],
-    pub clock_ms: i64,
-}
-
-#[derive(Debug, Default)]
-struct Producer {
-    epoch: u32,
-    open: Option<TransactionNo>,
-}
-
 /// Everything that a cluster keeps.
 #[derive(Debug)]
 pub(super) struct State {
@@ -105,6 +67,8 @@ pub(super) struct State {
     pub offsets: BTreeMap<ShardNo, CommittedShard>,
     pub clock_ms: i64,
     pub stopped: bool,
+    /// Whether the coordinator of the group and of the transactions is away.
+    pub coordinator_away: bool,
     pub held: BTreeSet<InputPartition>,
     /// Partitions whose leader states no ends.
     pub leaderless: BTreeSet<InputPartition>,
@@ -112,13 +76,20 @@ pub(super) struct State {
     pub told: Option<[InputTopic; 4]>,
     /// How often each input was made.
     pub made: [u128; 4],
-    /// What happens to the next commits, first to come first; `None` lets one pass.
-    pub faults: VecDeque<Option<CommitFault>>,
+    /// What goes wrong with commits.
+    pub faults: Faults,
+    /// How often clients met trouble with the broker.
+    pub troubles: u64,
     /// Moves with everything that a waiting member may want to know.
     pub version: u64,
-    unstable: BTreeMap<TransactionNo, Vec<(ShardNo, CommittedShard)>>,
-    producers: BTreeMap<String, Producer>,
-    next_transaction: u64,
+    /// The group offsets of transactions that were not ended there.
+    pub pending: BTreeMap<TransactionNo, Vec<Pending>>,
+    pub producers: BTreeMap<String, Producer>,
+    /// Ends on their way: the id, its epoch then.
+    pub delayed: Vec<(String, u32)>,
+    /// The generation that committed last for each shard.
+    pub generations: BTreeMap<ShardNo, i32>,
+    pub next_transaction: u64,
 }
 
 /// Records dropped at most per append, so that retention never makes one call long.
@@ -166,14 +137,18 @@ impl State {
             offsets: BTreeMap::new(),
             clock_ms: 0,
             stopped: false,
+            coordinator_away: false,
             held: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             told: None,
             made: [1; 4],
-            faults: VecDeque::new(),
+            faults: Faults::default(),
+            troubles: 0,
             version: 0,
-            unstable: BTreeMap::new(),
+            pending: BTreeMap::new(),
             producers: BTreeMap::new(),
+            delayed: Vec::new(),
+            generations: BTreeMap::new(),
             next_transaction: 1,
         }
     }
@@ -223,189 +198,13 @@ impl State {
             LogName::Output(..) => i64::MAX,
         }
     }
-
-    pub fn begin(&mut self) -> TransactionNo {
-        let number = TransactionNo(self.next_transaction);
-        self.next_transaction += 1;
-        number
-    }
-
-    /// Ends a transaction in every log and decides over its group offsets.
-    pub fn end(&mut self, number: TransactionNo, how: TransactionEnd) {
-        let now_ms = self.clock_ms;
-        for log in self.inputs.iter_mut().chain(&mut self.outputs).flatten() {
-            log.end_transaction(number, how, now_ms);
-        }
-        let offsets = self.unstable.remove(&number).unwrap_or_default();
-        if how == TransactionEnd::Commit {
-            self.offsets.extend(offsets);
-        }
-        for producer in self.producers.values_mut() {
-            if producer.open == Some(number) {
-                producer.open = None;
-            }
-        }
-        self.version += 1;
-    }
-
-    /// Gives a transactional id a new epoch and aborts what the old one left open.
-    pub fn init_producer(&mut self, transactional_id: &str) -> u32 {
-        let producer = self.producers.entry(transactional_id.to_owned()).or_default();
-        producer.epoch += 1;
-        let (epoch, left_open) = (producer.epoch, producer.open.take());
-        if let Some(number) = left_open {
-            self.end(number, TransactionEnd::Abort);
-        }
-        epoch
-    }
-
-    /// The open transactions of members.
-    pub fn open_commits(&self) -> Vec<TransactionNo> {
-        self.producers.values().filter_map(|producer| producer.open).collect()
-    }
-
-    /// Whether an open transaction may still change what the group has committed for a shard.
-    pub fn is_unstable(&self, shard: ShardNo) -> bool {
-        let mut pending = self.unstable.values().flatten();
-        pending.any(|(of, _)| *of == shard)
-    }
-
-    /// Runs one transaction of a member from begin to end.
-    pub fn commit(&mut self, by: Committer<'_>, batch: &Batch) -> Result<Receipt, CommitError> {
-        if self.stopped {
-            return Err(restart("begin", "the broker does not answer"));
-        }
-        let fault = self.faults.pop_front().flatten();
-        if fault == Some(CommitFault::Fenced) {
-            self.init_producer(by.transactional_id);
-        }
-        let stage = match fault {
-            Some(CommitFault::NotCommitted { stage }) => Some(stage),
-            _ => None,
-        };
-        let known = self.producers.get(by.transactional_id).map(|producer| producer.epoch);
-        if known != Some(by.epoch) {
-            return Err(CommitError::Fenced(by.transactional_id.to_owned()));
-        }
-        if stage == Some("begin") {
-            return Err(restart("begin", "injected"));
-        }
-        for record in &batch.records {
-            self.check_size(record)?;
-        }
-        let number = self.begin();
-        self.send(number, batch);
-        if let Some(stage @ "send") = stage {
-            return Err(self.abort(number, stage, "injected"));
-        }
-        if let Err(refusal) = self.check_offsets(by, batch) {
-            return Err(self.abort(number, "offsets", &refusal));
-        }
-        let offsets = batch.offsets.iter().map(|of| {
-            let (next, progress) = (of.next, of.progress);
-            (of.shard, CommittedShard { next, progress })
-        });
-        self.unstable.insert(number, offsets.collect());
-        if let Some(stage) = stage {
-            return Err(self.abort(number, stage, "injected"));
-        }
-        let receipt = self.receipt(by, batch);
-        if let (Some(most), Some(skew_ms)) = (batch.max_clock_skew_ms, receipt.clock_skew_ms)
-            && skew_ms.saturating_abs() > most
-        {
-            self.end(number, TransactionEnd::Abort);
-            return Err(CommitError::ClockSkew { skew_ms });
-        }
-        if fault == Some(CommitFault::LeftOpen) {
-            if let Some(producer) = self.producers.get_mut(by.transactional_id) {
-                producer.open = Some(number);
-            }
-            return Err(restart("commit", "injected: the end was not sent"));
-        }
-        self.end(number, TransactionEnd::Commit);
-        if fault == Some(CommitFault::AnswerLost) {
-            return Err(restart("commit", "injected: the answer was lost"));
-        }
-        Ok(receipt)
-    }
-
-    fn check_size(&self, record: &OutRecord) -> Result<(), CommitError> {
-        let headers = record
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len));
-        let bytes = record.key.as_ref().map_or(0, Vec::len)
-            + record.value.as_ref().map_or(0, Vec::len)
-            + headers.sum::<usize>();
-        if bytes <= self.config.max_record_bytes {
-            return Ok(());
-        }
-        let (topic, most) = (record.topic.as_str(), self.config.max_record_bytes);
-        Err(CommitError::Impossible(format!(
-            "a record of {bytes} bytes for {topic} is larger than the topic's {most}"
-        )))
-    }
-
-    fn check_offsets(&self, by: Committer<'_>, batch: &Batch) -> Result<(), String> {
-        if batch.offsets.is_empty() {
-            return Ok(());
-        }
-        let mut shards = BTreeSet::new();
-        for of in &batch.offsets {
-            assert!(shards.insert(of.shard), "shard {} twice in a batch", of.shard);
-            if !by.assigned.contains(&of.shard) {
-                return Err(format!("shard {} is not assigned", of.shard));
-            }
-        }
-        self.group.check_commit(by.instance, by.member, by.generation).map_err(str::to_owned)
-    }
-
-    fn send(&mut self, number: TransactionNo, batch: &Batch) {
-        for record in &batch.records {
-            let shard = record.partition.unwrap_or_else(|| {
-                let key = record.key.as_deref().unwrap_or_default();
-                ShardNo::new(murmur2::partition_of(key, self.config.partitions))
-            });
-            let timestamp_ms = match record.topic {
-                // The progress topic is created with message.timestamp.type=LogAppendTime.
-                OutTopic::Progress => Some(self.clock_ms),
-                _ => record.timestamp_ms.or(Some(self.clock_ms)),
-            };
-            let new = NewRecord {
-                timestamp_ms,
-                key: record.key.clone(),
-                value: record.value.clone(),
-                headers: record.headers.clone(),
-            };
-            self.append(LogName::Output(record.topic, shard), new, Some(number));
-        }
-    }
-
-    fn receipt(&self, by: Committer<'_>, batch: &Batch) -> Receipt {
-        let is_progress = |record: &OutRecord| record.topic == OutTopic::Progress;
-        let stated = batch.records.iter().any(is_progress);
-        Receipt {
-            clock_skew_ms: stated.then(|| by.clock_ms.saturating_sub(self.clock_ms)),
-            // Without a clock, nothing takes any time.
-            took: Duration::ZERO,
-        }
-    }
-
-    fn abort(&mut self, number: TransactionNo, stage: &'static str, cause: &str) -> CommitError {
-        self.end(number, TransactionEnd::Abort);
-        restart(stage, cause)
-    }
 }
 
-fn restart(stage: &'static str, cause: &str) -> CommitError {
-    CommitError::Restart { stage, cause: cause.to_owned() }
-}
-
-fn index(shard: ShardNo) -> usize {
+pub(super) fn index(shard: ShardNo) -> usize {
     usize::try_from(shard.get()).expect("a partition number fits")
 }
 
-fn out_index(topic: OutTopic) -> usize {
+pub(super) fn out_index(topic: OutTopic) -> usize {
     OutTopic::ALL.iter().position(|of| *of == topic).expect("ALL lists every output topic")
 }
 

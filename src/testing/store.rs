@@ -14,6 +14,9 @@ use crate::pipeline::ports::{SnapshotStore, StoreError};
 pub enum StoreFault {
     /// Only this share of the bytes, in per cent, is there afterwards, and the writer is told so.
     Torn(u8),
+    /// Only this share of the bytes, in per cent, is there afterwards, and the writer is told that
+    /// all is well.
+    Short(u8),
     /// The writer is told that all is well, and after [`MemoryStore::crash`] nothing is there.
     LostSync,
     /// There is no room.
@@ -59,6 +62,13 @@ impl MemoryStore {
         self.lock().is_away = is_away;
     }
 
+    /// Nothing goes wrong from now on.
+    pub fn heal(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        (state.is_full, state.is_away) = (false, false);
+    }
+
     /// Loses what was not really synced.
     pub fn crash(&self) {
         let mut state = self.lock();
@@ -79,6 +89,11 @@ impl MemoryStore {
     /// Puts bytes under a number, as somebody else would.
     pub fn put(&self, shard: u32, number: u64, bytes: Vec<u8>) {
         self.lock().kept.insert((ShardNo::new(shard), number), bytes);
+    }
+
+    /// Removes all that is kept of a shard, as an operator would.
+    pub fn forget(&self, shard: u32) {
+        self.lock().kept.retain(|(of, _), _| of.get() != shard);
     }
 
     /// The bytes under a number.
@@ -140,6 +155,11 @@ impl SnapshotStore for MemoryStore {
                 let kept = bytes.len() * usize::from(percent.min(100)) / 100;
                 state.kept.insert((shard, number), bytes[..kept].to_vec());
                 return Err(StoreError::Failed("the write was torn".to_owned()));
+            }
+            Some(StoreFault::Short(percent)) => {
+                let kept = bytes.len() * usize::from(percent.min(100)) / 100;
+                state.kept.insert((shard, number), bytes[..kept].to_vec());
+                return Ok(());
             }
             Some(StoreFault::LostSync) => state.unsynced.push((shard, number)),
             Some(StoreFault::Full) | None => {}

@@ -10,7 +10,7 @@ use crate::pipeline::ports::{
     ShardOffsets, SourceError,
 };
 
-fn cluster(partitions: u32) -> Cluster {
+pub(super) fn cluster(partitions: u32) -> Cluster {
     Cluster::new(ClusterConfig::new(partitions))
 }
 
@@ -23,7 +23,7 @@ fn record(value: &str) -> NewRecord {
     NewRecord::new(1_000, b"SELLER", value.as_bytes())
 }
 
-fn poll(broker: &mut MemoryBroker) -> Vec<GroupEvent> {
+pub(super) fn poll(broker: &mut MemoryBroker) -> Vec<GroupEvent> {
     let mut events = Vec::new();
     broker.poll_group(&mut events).unwrap();
     events
@@ -44,7 +44,7 @@ fn read(broker: &mut MemoryBroker, of: InputPartition) -> Vec<(i64, String)> {
 }
 
 /// A batch of one shard: an alert, a progress record, and `next` on all four topics.
-fn batch(shard: u32, progress: u64, next: i64) -> Batch {
+pub(super) fn batch(shard: u32, progress: u64, next: i64) -> Batch {
     let out = |topic, value: String| OutRecord {
         topic,
         partition: Some(ShardNo::new(shard)),
@@ -67,7 +67,7 @@ fn batch(shard: u32, progress: u64, next: i64) -> Batch {
     }
 }
 
-fn alerts(cluster: &Cluster, partition: u32) -> Vec<String> {
+pub(super) fn alerts(cluster: &Cluster, partition: u32) -> Vec<String> {
     cluster
         .read_committed(OutTopic::Alerts, partition)
         .iter()
@@ -75,7 +75,7 @@ fn alerts(cluster: &Cluster, partition: u32) -> Vec<String> {
         .collect()
 }
 
-fn progress_of(broker: &mut MemoryBroker, shard: u32) -> Option<u64> {
+pub(super) fn progress_of(broker: &mut MemoryBroker, shard: u32) -> Option<u64> {
     let committed = broker.committed(ShardNo::new(shard)).unwrap();
     committed.map(|shard| shard.progress)
 }

@@ -13,9 +13,10 @@ use odrwatch::domain::event::Topic;
 use odrwatch::domain::policy::Policy;
 use odrwatch::http::api::Readers;
 use odrwatch::http::{Door, HttpState, serve};
-use odrwatch::pipeline::query::ReadModel;
+use odrwatch::pipeline::query::{Directory, ReadModel};
 use odrwatch::telemetry::health::HealthBoard;
 use odrwatch::telemetry::metrics::{BuildInfo, Metrics};
+use odrwatch::wire::partition::Partitioner;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -64,6 +65,16 @@ impl Stage {
 
     /// An empty market behind a door.
     pub fn with_door(seed: u64, change: impl FnOnce(Door) -> Door) -> Self {
+        Self::with(seed, change, |readers| readers)
+    }
+
+    /// The same, with something else to read from.
+    pub fn with(
+        seed: u64,
+        change: impl FnOnce(Door) -> Door,
+        readers: impl FnOnce(Readers) -> Readers,
+    ) -> Self {
+        let adapt = readers;
         let mut fleet = Fleet::new(FleetConfig::new(seed));
         let model = ReadModel::new();
         fleet.show_to(Arc::clone(&model));
@@ -72,10 +83,14 @@ impl Stage {
             model,
             policy: Policy::default(),
             shards: 2,
+            directory: Directory::new(),
+            partitioner: Partitioner::Murmur2,
+            own_address: Some("127.0.0.1:1".to_owned()),
             topics: Topic::ALL.map(|topic| topic.as_str().to_owned()),
             is_synthetic: true,
             config: serde_json::json!({"http": {"listen": "127.0.0.1:0"}}),
         };
+        let readers = adapt(readers);
         let door = change(Door::new(([127, 0, 0, 1], 0).into()));
         let (shutdown, signal) = watch::channel(false);
         let (send, receive) = mpsc::channel();
@@ -87,7 +102,7 @@ impl Stage {
                 let state = HttpState::new(metrics, Some(readers), &door, signal.clone());
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 send.send(listener.local_addr().unwrap()).unwrap();
-                serve(listener, state, signal).await.unwrap();
+                serve(listener, state, signal).await;
             });
         });
         Self { fleet, address: receive.recv().unwrap(), shutdown, server }

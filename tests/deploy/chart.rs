@@ -85,12 +85,14 @@ fn probes_ports_and_variables_are_those_of_the_code() {
     assert_eq!(values()["httpPort"], port);
     let instance = ("ODRWATCH__KAFKA__INSTANCE", "odrwatch-0".to_owned());
     let listen = ("ODRWATCH__HTTP__LISTEN", format!("0.0.0.0:{port}"));
+    let advertise =
+        ("ODRWATCH__HTTP__ADVERTISE", format!("odrwatch-0.odrwatch.default.svc:{port}"));
     // Who reaches the pod needs the token, or the chart says that none is wanted.
     for guard in [
         ("ODRWATCH__HTTP__TOKEN_FILE", "/etc/odrwatch/http/token".to_owned()),
         ("ODRWATCH__HTTP__INSECURE", "true".to_owned()),
     ] {
-        let variables = [&instance, &listen, &guard];
+        let variables = [&instance, &listen, &advertise, &guard];
         for (variable, _) in variables {
             assert!(stateful.contains(&format!("- name: {variable}\n")), "{variable}");
         }

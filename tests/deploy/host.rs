@@ -86,6 +86,7 @@ fn the_entries_are_those_of_the_default_topics_and_group_and_no_others() {
     want("--topic", &names.progress, &["Read", "Write", "DescribeConfigs"]);
     want("--topic", &names.snapshots, &["Read", "Write", "DescribeConfigs"]);
     want("--group", &kafka.group, &["Read"]);
+    want("--group", &defaults().bridge.group, &["Read"]);
     want("--transactional-id", &format!("{}-", kafka.group), &["Write"]);
     assert_eq!(entries(&[]), wanted);
 }

@@ -191,8 +191,8 @@ fn a_log_that_lost_the_position_stops_its_shard_with_a_remedy() {
             let error = until(&mut worker, |worker| {
                 worker.read(ORDERS, 100, &mut |record| panic!("{}", record.offset)).err()
             });
-            let SourceError::Stop(text) = error else { panic!("{error}") };
-            assert!(text.contains(&format!("orders-0 no longer has offset {from}")), "{text}");
+            let SourceError::Lost(text) = error else { panic!("{error}") };
+            assert!(text.contains(&format!("orders-0 does not have offset {from}")), "{text}");
         }
     }
     // Another position cures it.

@@ -10,4 +10,5 @@ mod commits;
 mod ends;
 mod group;
 mod redo;
+mod same;
 mod topics;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod decisions;
 pub mod image;
 mod policies;
 
@@ -19,6 +20,7 @@ use odrwatch::wire::input;
 use odrwatch::wire::{alert, dead_letter};
 
 use crate::oracle;
+use decisions::for_reference;
 use policies::Policies;
 
 /// A record of a case, in the order of its partition's offsets.
@@ -363,33 +365,5 @@ fn files(output: Output) -> Files {
         totals: text(output.totals),
         dead: text(output.dead),
         outcomes: text(output.outcomes).trim_end().to_owned(),
-    }
-}
-
-fn for_reference(decision: &DecisionLine) -> oracle::Decision {
-    match decision {
-        DecisionLine::Closing { boundary, partitions } => oracle::Decision::Close {
-            boundary: boundary.number(),
-            positions: partitions
-                .iter()
-                .map(|idle| (idle.topic.index(), idle.partition.get(), idle.next_offset.get()))
-                .collect(),
-        },
-        DecisionLine::RecordTime { topic, partition, offset, record_time } => {
-            oracle::Decision::RecordTime {
-                topic: topic.index(),
-                partition: partition.get(),
-                offset: offset.get(),
-                record_time_ms: record_time.ms(),
-            }
-        }
-        DecisionLine::AlertsFrom { shard, boundary } => {
-            oracle::Decision::AlertsFrom { shard: shard.get(), boundary: boundary.number() }
-        }
-        DecisionLine::Gap { topic, partition, from, to } => oracle::Decision::Gap {
-            topic: topic.index(),
-            partition: partition.get(),
-            offsets: from.get()..to.get(),
-        },
     }
 }

@@ -6,10 +6,12 @@
 //! - `probe`: how far the topics and the group are;
 //! - `access`: what the broker must allow;
 //! - `check`: what was committed, held against a replay;
-//! - `letters`: the dead letters, given back.
+//! - `letters`: the dead letters, given back;
+//! - `bridge`: that it is sent on.
 
 mod access;
 mod against;
+mod bridge;
 mod check;
 mod child;
 mod crash;
@@ -19,6 +21,7 @@ mod letters;
 mod losses;
 mod members;
 mod probe;
+mod redirect;
 mod sasl;
 mod silence;
 mod snapshots;

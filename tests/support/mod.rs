@@ -5,6 +5,7 @@
 //! - `process` starts processes that do not outlive the test program;
 //! - `slot` hands out those ports and directories;
 //! - `certificates` makes what a TLS listener needs;
+//! - `receiver` takes what is sent by HTTP;
 //! - `topics` creates topics, produces (also in transactions) and reads to the end.
 //!
 //! A test that cannot have its broker fails; it is never skipped. Nothing here knows odrwatch.
@@ -13,6 +14,7 @@
 pub mod broker;
 pub mod certificates;
 pub mod process;
+pub mod receiver;
 mod slot;
 pub mod topics;
 

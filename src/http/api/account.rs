@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use axum::http::Uri;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::answers::{Pair, Rates, Room, basis_points, kinds};
-use super::asked::Named;
+use super::asked::{Asked, Named};
 use super::defects::Defect;
+use super::elsewhere::Redirect;
 use super::{Answer, Meta, Readers, Refusal, readers};
 use crate::domain::effects::Counts;
 use crate::domain::look::{AccountLook, DayCounts, LevelLook};
@@ -23,6 +25,13 @@ use crate::wire::time::{day, instant};
 
 /// Alerts that one account shows.
 const SHOWN_ALERTS: usize = 50;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    #[serde(default)]
+    redirect: Redirect,
+}
 
 #[derive(Debug, Serialize)]
 pub(super) struct Account {
@@ -124,14 +133,27 @@ struct PastCycle {
 }
 
 /// `GET /api/v1/sellers/{seller}/{marketplace}`
-pub(super) async fn one(State(state): State<Arc<HttpState>>, named: Named) -> Answer<Account> {
+pub(super) async fn one(
+    State(state): State<Arc<HttpState>>,
+    named: Named,
+    Asked(asked): Asked<Parameters>,
+    uri: Uri,
+) -> Answer<Account> {
     let readers = readers(&state)?;
-    let look = look(readers, &named).await?;
+    let look = look(readers, &named, (asked.redirect, &uri)).await?;
     Ok(Json(Account::new(readers, &look)))
 }
 
-/// Asks the account's worker.
-pub(super) async fn look(readers: &Readers, named: &Named) -> Result<Box<AccountLook>, Refusal> {
+/// Asks the account's worker; where another member has it, says so as is asked.
+pub(super) async fn look(
+    readers: &Readers,
+    named: &Named,
+    (redirect, uri): (Redirect, &Uri),
+) -> Result<Box<AccountLook>, Refusal> {
+    let unknown = || {
+        let sent_on = readers.send_on(&named.seller_id, redirect, uri);
+        sent_on.unwrap_or_else(|| unknown(named))
+    };
     let (send, receive) = oneshot::channel();
     let inquiry = Inquiry {
         seller_id: named.seller_id.clone(),
@@ -142,12 +164,12 @@ pub(super) async fn look(readers: &Readers, named: &Named) -> Result<Box<Account
     let asked = readers.model.ask(inquiry);
     match asked {
         Ok(()) => {}
-        Err(NotAsked::Unknown) => return Err(unknown(named)),
+        Err(NotAsked::Unknown) => return Err(unknown()),
         Err(why @ (NotAsked::Busy | NotAsked::Gone)) => {
             return Err(Refusal::busy(why.to_string()));
         }
     }
-    receive.await.ok().flatten().ok_or_else(|| unknown(named))
+    receive.await.ok().flatten().ok_or_else(unknown)
 }
 
 fn unknown(named: &Named) -> Refusal {

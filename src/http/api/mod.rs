@@ -10,6 +10,7 @@ mod alerts;
 mod answers;
 mod asked;
 mod defects;
+mod elsewhere;
 mod events;
 mod market;
 mod report;
@@ -29,7 +30,8 @@ use serde::Serialize;
 use super::{HttpState, access};
 use crate::domain::policy::Policy;
 use crate::domain::time::Day;
-use crate::pipeline::query::{ReadModel, ShardSeen};
+use crate::pipeline::query::{Directory, ReadModel, ShardSeen};
+use crate::wire::partition::Partitioner;
 use crate::wire::time::{day, instant};
 
 /// What the API answers from.
@@ -41,6 +43,12 @@ pub struct Readers {
     pub policy: Policy,
     /// How many shards there are, in all members of the group.
     pub shards: usize,
+    /// Who has the others.
+    pub directory: Arc<Directory>,
+    /// How the shard of a seller is found.
+    pub partitioner: Partitioner,
+    /// `host:port` by which the other members reach this process.
+    pub own_address: Option<String>,
     /// The names of the four input topics.
     pub topics: [String; 4],
     /// Whether the data are invented.
@@ -123,6 +131,9 @@ struct Problem {
     code: &'static str,
     message: String,
     hint: &'static str,
+    /// Where to ask instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
 }
 
 impl Refusal {
@@ -132,7 +143,8 @@ impl Refusal {
         message: impl Into<String>,
         hint: &'static str,
     ) -> Self {
-        Self { status, retry_after: None, error: Problem { code, message: message.into(), hint } }
+        let error = Problem { code, message: message.into(), hint, location: None };
+        Self { status, retry_after: None, error }
     }
 
     fn bad(message: impl Into<String>) -> Self {
@@ -154,6 +166,13 @@ impl Refusal {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let refusal = Self::new(status, "busy", message, "Ask again in a moment.");
         Self { retry_after: Some(1), ..refusal }
+    }
+
+    fn elsewhere(status: StatusCode, message: String, location: String) -> Self {
+        let hint = "Ask at the location, with the same token.";
+        let mut refusal = Self::new(status, "elsewhere", message, hint);
+        refusal.error.location = Some(location);
+        refusal
     }
 
     pub(super) fn too_many_streams() -> Self {
@@ -178,10 +197,14 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, retry_after) = (self.status, self.retry_after);
+        let location = self.error.location.as_deref().map(HeaderValue::from_str);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let (StatusCode::TEMPORARY_REDIRECT, Some(Ok(location))) = (status, location) {
+            headers.insert(header::LOCATION, location);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -213,7 +236,7 @@ struct Meta {
 struct ShardsAnswered {
     answered: usize,
     total: usize,
-    elsewhere: Vec<String>,
+    elsewhere: Vec<elsewhere::Elsewhere>,
 }
 
 impl Readers {
@@ -228,7 +251,7 @@ impl Readers {
             shards: ShardsAnswered {
                 answered: shards.len(),
                 total: self.shards,
-                elsewhere: Vec::new(),
+                elsewhere: self.elsewhere(),
             },
             synthetic: self.is_synthetic,
         }

@@ -13,11 +13,15 @@
 //!
 //! Absent on purpose: how an answer is encoded, and who may ask.
 
+mod directory;
+mod leaders;
 mod listing;
 mod model;
 mod publisher;
 mod standing;
 
+pub use directory::{Directory, Owner};
+pub use leaders::Leaders;
 pub use listing::{Filter, Listing, Page, Sort};
 pub use model::{
     BandSample, DeadSeen, LATEST_ALERTS, LATEST_DEAD_LETTERS, LagSeen, ReadModel, SellerRow,

@@ -38,7 +38,7 @@ pub struct SellerRow {
 }
 
 impl SellerRow {
-    fn name(&self) -> (Box<str>, Box<str>) {
+    pub(super) fn name(&self) -> (Box<str>, Box<str>) {
         (self.row.seller_id.clone(), self.row.marketplace_id.clone())
     }
 }

@@ -5,8 +5,9 @@ const TIMEOUT_MS = 15_000;
 
 /** What went wrong, in words for the page. */
 export class ApiError extends Error {
-  constructor(status, title, message, hint) {
+  constructor(status, title, message, hint, location) {
     super(message);
+    this.location = location;
     this.status = status;
     this.title = title;
     this.hint = hint;
@@ -46,12 +47,13 @@ async function ask(address, options) {
   if (response.ok && body) return body;
   const error = body?.error ?? {};
   throw new ApiError(response.status, titles[response.status] ?? "The service refused",
-    error.message ?? `The answer was ${response.status}.`, error.hint);
+    error.message ?? `The answer was ${response.status}.`, error.hint, error.location);
 }
 
 const titles = {
   401: "Please sign in",
   404: "Not here",
+  421: "Held by another member",
   429: "Too many requests",
   503: "Not ready yet",
 };

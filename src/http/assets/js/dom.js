@@ -66,11 +66,38 @@ export function empty(title, text) {
   return h("div", { class: "empty" }, h("strong", {}, title), text);
 }
 
+/** The host and port of an address such as `//host:port/path`. */
+function memberOf(address) {
+  return new URL(address, location.href).host;
+}
+
+/** The page of another member, by its host and port or an address there. */
+export function memberPage(address, hash = "") {
+  const member = address.startsWith("//") ? memberOf(address) : address;
+  return `//${member}/${hash}`;
+}
+
 /** What stands where an answer should be. */
 export function failure(error, retry) {
   return h("section", { class: "card failure", role: "alert" },
     h("h2", {}, error.title ?? "The answer did not come"),
     h("p", {}, error.message),
-    error.hint && h("p", { class: "muted" }, error.hint),
+    error.location
+      ? h("p", {}, h("a", { href: memberPage(error.location, location.hash) },
+        `Open this page at ${memberOf(error.location)}`))
+      : error.hint && h("p", { class: "muted" }, error.hint),
     retry && h("button", { class: "button", type: "button", click: retry }, "Try again"));
+}
+
+/** What a list does not show because other members have it, with ways there; nothing if all is here. */
+export function elsewhere(meta) {
+  const { answered, total, elsewhere: others } = meta.shards;
+  if (others.length === 0) return null;
+  const members = [...new Set(others.map((item) => item.owner).filter(Boolean))].sort();
+  const links = members.flatMap((member, index) => [index > 0 && ", ",
+    h("a", { href: memberPage(member, location.hash) }, member)]);
+  const rest = others.filter((item) => !item.owner).length;
+  return h("span", { class: "elsewhere" }, ` · ${answered} of ${total} shards are here`,
+    members.length > 0 && ["; others are at ", links],
+    rest > 0 && `; of ${rest} no member is known`);
 }

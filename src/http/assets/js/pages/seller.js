@@ -20,7 +20,7 @@ export async function seller(context) {
   context.title(sellerId);
   const load = async () => {
     const [account, work] = await Promise.all([
-      get(path), get("/worklist", { seller: sellerId, marketplace, limit: 50 }),
+      get(path, { redirect: "none" }), get("/worklist", { seller: sellerId, marketplace, limit: 50 }),
     ]);
     if (!context.isShown()) return;
     context.seen(account.meta);
@@ -30,7 +30,7 @@ export async function seller(context) {
   };
   const quietly = () => load().catch((error) => {
     if (!context.isShown()) return;
-    if (error instanceof ApiError && error.status === 404) replace(context.main, failure(error));
+    if (error instanceof ApiError && [404, 421].includes(error.status)) replace(context.main, failure(error));
   });
   await load();
   const again = throttled(quietly, REFRESH_MS);

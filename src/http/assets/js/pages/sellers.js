@@ -1,6 +1,6 @@
 // All sellers: search, filters, and the list by risk.
 
-import { empty, failure, h, replace, table } from "../dom.js";
+import { elsewhere, empty, failure, h, replace, table } from "../dom.js";
 import { get } from "../api.js";
 import { follow } from "../live.js";
 import { sparkline } from "../chart.js";
@@ -37,7 +37,7 @@ export async function sellers(context) {
     }
     if (mine !== turn || !context.isShown()) return;
     context.seen(answer.meta);
-    said.textContent = counted(answer.total, "account");
+    replace(said, counted(answer.total, "account"), elsewhere(answer.meta));
     markets(answer.marketplaces);
     replace(list, items.length ? riskTable(items, context.policy, false, { wanted, change })
       : empty("No seller fits", "Take back a filter, or search for another part of the id."),
