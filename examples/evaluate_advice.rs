@@ -6,7 +6,8 @@
 //! ```
 //!
 //! With `--folds`, each comment is judged with a model that was trained on the other folds; with
-//! `--after d-1501`, those after it with a model that was trained on those up to it. With `--wrong`, what is not as labelled is listed: never for the held-out part.
+//! `--after d-1501`, those after it with a model that was trained on those up to it. With
+//! `--wrong`, what is not as labelled is listed: never for the held-out part.
 
 #[path = "../tests/advice/corpus.rs"]
 mod corpus;

@@ -1,5 +1,5 @@
-//! Makes `src/advice/model.bin` and `src/advice/verdicts.txt` from the labelled comments and phrases,
-//! byte for byte the same each time.
+//! Makes `src/advice/model.bin` and `verdicts.txt` from the labelled comments and phrases, byte for
+//! byte the same each time.
 //!
 //! ```text
 //! cargo run --example train_advice

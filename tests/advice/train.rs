@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! comments and phrases -> features of clauses -> weights of heads (model.bin)
-//!     each comment with heads that were trained without it -> signs -> weights of rules (verdicts.txt)
+//! comments, with heads that were trained without them -> signs
+//!                                                     -> weights of rules (verdicts.txt)
 //! ```
 //!
 //! Sums, products and roots of IEEE numbers are the same on every machine; nothing else is used.
