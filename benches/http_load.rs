@@ -1,12 +1,12 @@
 //! What HTTP clients cost the workers: the duration of transactions with and without a load, side
 //! by side in one run.
 //!
-//! `odrwatch demo` runs on the in-memory broker under a steady feed. Phases without and with load
-//! follow each other in turns (A B A B ...). The load is 200 clients that ask for lists, accounts and
-//! the summary one request after the other, with a pause of `ODRWATCH_BENCH_PAUSE_MS` (200 by
-//! default) between two, and 20 that send a head byte by byte and never end it. From `/metrics`,
-//! read ten times a second, come the mean duration of the transactions of each tenth, and how many
-//! there were; printed are quantiles over the tenths of all A and of all B.
+//! `odrwatch demo` runs on the in-memory broker under a steady feed. Phases without and with a
+//! load take turns (A B A B ...). The load is 200 clients that ask for lists, alerts and the
+//! summary one request after the other, with a pause of `ODRWATCH_BENCH_PAUSE_MS` (200 by default)
+//! between two, and 20 that send a head byte by byte and never end it. From `/metrics`, read ten
+//! times a second, come the mean duration of the transactions of each tenth, and how many there
+//! were; printed are quantiles over the tenths of all A and of all B.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "what is measured is time")]

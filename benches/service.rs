@@ -165,6 +165,7 @@ fn run_service(cluster: &Cluster, round: u32) -> Usage {
         format!("kafka.topics.status=status-{round}"),
         format!("kafka.topics.dead_letters=dead-letters-{round}"),
         format!("kafka.topics.progress=progress-{round}"),
+        format!("kafka.topics.advice=advice-{round}"),
         format!("kafka.topics.snapshots=snapshots-{round}"),
     ];
     create_outputs(cluster, round);
@@ -191,6 +192,7 @@ fn create_outputs(cluster: &Cluster, round: u32) {
     config.topics.status = format!("status-{round}");
     config.topics.dead_letters = format!("dead-letters-{round}");
     config.topics.progress = format!("progress-{round}");
+    config.topics.advice = format!("advice-{round}");
     config.topics.snapshots = format!("snapshots-{round}");
     let layout = TopicLayout { partitions: PARTITIONS, replication: Some(1), horizon_days: 75 };
     create_topics(&config, layout, Creation::Create).unwrap();

@@ -21,6 +21,7 @@ CHARGEBACKS=${CHARGEBACKS:-chargebacks}
 ALERTS=${ALERTS:-odr-alerts}
 STATUS=${STATUS:-odr-status}
 DEAD_LETTERS=${DEAD_LETTERS:-odr-dead-letters}
+ADVICE=${ADVICE:-odr-advice}
 PROGRESS=${PROGRESS:-odr-progress}
 SNAPSHOTS=${SNAPSHOTS:-odr-snapshots}
 
@@ -48,7 +49,7 @@ allow() {
 allow --topic "$ORDERS" --topic "$FEEDBACK" --topic "$CLAIMS" --topic "$CHARGEBACKS" \
     --operation Read --operation DescribeConfigs
 # Outputs: write, and read what is visible of a transaction that a broker committed in part.
-allow --topic "$ALERTS" --topic "$STATUS" --topic "$DEAD_LETTERS" \
+allow --topic "$ALERTS" --topic "$STATUS" --topic "$DEAD_LETTERS" --topic "$ADVICE" \
     --operation Read --operation Write --operation DescribeConfigs
 # Progress: written with every commit, read at every start.
 allow --topic "$PROGRESS" --operation Read --operation Write --operation DescribeConfigs

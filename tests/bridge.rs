@@ -63,7 +63,10 @@ impl Running {
             let (bridge, health) = (shared.bridge.clone(), Arc::clone(shared.health()));
             let mut bridge = Bridge::new(config, Arc::new(courier.unwrap()), bridge, health);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let connect = || Ok(Box::new(topic.connect()) as Box<dyn AlertLog>);
+            let connect = || {
+                let log: Box<dyn AlertLog> = Box::new(topic.connect());
+                Ok(log)
+            };
             let run = bridge.run(&connect, || over.load(Ordering::Acquire));
             runtime.unwrap().block_on(run);
         });

@@ -3,6 +3,8 @@
 //! Whatever happens on the way, the committed alerts must be those of a bounded replay of the
 //! logs with the recorded decisions, byte for byte, and a prefix of them at every moment.
 
+#[path = "fleet/advice.rs"]
+mod advice;
 #[path = "fleet/audits.rs"]
 mod audits;
 mod fleet;

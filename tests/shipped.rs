@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jsonschema::Validator;
+use odrwatch::advice::{self, BlockerKind, Decision, Finding, Reason, Rule};
 use odrwatch::config::{
-    self, Config, ConfigErrors, Keys, Kind, Sources, alerts_schema, config_schema, events_schema,
+    self, Config, ConfigErrors, Keys, Kind, Sources, advice_schema, alerts_schema, config_schema,
+    events_schema,
 };
 use odrwatch::domain::effects::{AlertKind, AlertState};
 use odrwatch::domain::event::DefectKind;
@@ -38,7 +40,9 @@ fn event_validator(definition: &str) -> Validator {
 /// The words of an `enum` at a pointer.
 fn words(schema: &Value, pointer: &str) -> Vec<String> {
     let words = schema.pointer(pointer).unwrap().as_array().unwrap();
-    words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    // Null among them is no word.
+    let words = words.iter().filter(|word| !word.is_null());
+    words.map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
 // The configuration and the policy.
@@ -329,6 +333,50 @@ fn the_words_of_an_alert_are_those_of_the_code() {
     let kinds = DefectKind::ALL.map(DefectKind::as_str);
     assert_eq!(words("/properties/defects/items/properties/kind/enum"), kinds);
     assert_eq!(words("/properties/by_kind/required"), kinds);
+}
+
+#[test]
+fn the_golden_lines_of_advice_are_valid_and_every_field_of_theirs_is_required_and_checked() {
+    let schema = json_of(&advice_schema());
+    let validator = validator(&schema);
+    for line in include_str!("golden/advice.v1.jsonl").lines() {
+        let value = json_of(line);
+        assert!(validator.is_valid(&value), "{value}");
+        let object = value.as_object().unwrap();
+        let record = value["record"].as_str().unwrap();
+        let fields: Vec<&String> = object.keys().collect();
+        let mut required = words(&schema, &format!("/$defs/{record}/required"));
+        required.sort_unstable();
+        assert_eq!(fields, required.iter().collect::<Vec<_>>());
+        for field in fields {
+            let mut wrong = value.clone();
+            wrong[field] = json!({"no": ["such"]});
+            assert!(!validator.is_valid(&wrong), "{field}");
+            wrong.as_object_mut().unwrap().remove(field);
+            assert!(!validator.is_valid(&wrong), "{field}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_advice_are_those_of_the_code() {
+    let schema = json_of(&advice_schema());
+    let words = |pointer: &str| words(&schema, &format!("/$defs/{pointer}/enum"));
+    assert_eq!(words("rule/properties/rule"), Rule::ALL.map(Rule::as_str));
+    assert_eq!(words("rule/properties/verdict"), Decision::ALL.map(Decision::as_str));
+    let topics = || advice::Topic::ALL.into_iter().map(advice::Topic::as_str);
+    let findings = Finding::PLAIN.into_iter().map(Finding::as_str).chain(topics());
+    let blockers = BlockerKind::PLAIN.into_iter().map(BlockerKind::as_str).chain(topics());
+    let of = |list: &str| words(&format!("rule/properties/{list}/items/properties/kind"));
+    assert_eq!(of("evidence"), findings.collect::<Vec<_>>());
+    assert_eq!(of("blockers"), blockers.collect::<Vec<_>>());
+    let languages = advice::Language::ALL.map(advice::Language::as_str);
+    assert_eq!(words("advice/properties/language"), languages);
+    assert_eq!(words("advice/properties/reason"), Reason::ALL.map(Reason::as_str));
+    let wanted = words("advice/properties/wanted/items");
+    assert_eq!(wanted, advice::Wanted::ALL.map(advice::Wanted::as_str));
+    let steps = words("advice/properties/deadlines/items/properties/step");
+    assert_eq!(steps, advice::Step::ALL.map(advice::Step::as_str));
 }
 
 #[test]

@@ -13,13 +13,17 @@
 //!
 //! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
-//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`.
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`noted`]
+//! (what is kept); [`deadlines`] and [`wanted`] (of all defects)
+//! stand by themselves.
 
 mod clauses;
+pub mod deadlines;
 pub mod facts;
 mod forms;
 pub mod lexicon;
 pub mod model;
+pub mod noted;
 mod obscene;
 mod personal;
 pub mod profile;
@@ -29,10 +33,16 @@ mod script;
 mod text;
 pub mod topic;
 pub mod verdict;
+<<<<<<< HEAD
 pub mod weigh;
+=======
+pub mod wanted;
+>>>>>>> main
 
+pub use deadlines::{Deadline, Step, Terms, deadlines};
 pub use facts::{Compact, Facts};
 pub use lexicon::Language;
+pub use noted::Noted;
 pub use profile::Profile;
 pub use text::MAX_READ_BYTES;
 pub use topic::Topic;
@@ -40,6 +50,7 @@ pub use verdict::{
     Blocker, BlockerKind, Clause, Decision, Evidence, Finding, Reading, Reason, Rule, Span,
     VERSION, Verdict, Verdicts,
 };
+pub use wanted::{Wanted, wanted};
 
 use clauses::Part;
 use lexicon::{Class, Coverage, Hit, lexicon};

@@ -224,7 +224,7 @@ impl Whole<'_> {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::WhoseData);
         }
         if is_weighty {
-            self.tell_clauses(&mut verdict, Topic::Product, &[Head::Product]);
+            self.tell_clauses(&mut verdict, &PRODUCT_REVIEW, Topic::Product, &[Head::Product]);
         } else if all.has(Topic::Product) {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
         } else if all.has_any(&[Topic::Seller, Topic::Avoid]) || self.has(Class::Obscene) {
@@ -261,7 +261,8 @@ impl Whole<'_> {
             Topic::DeliveryCost,
         ];
         if is_weighty {
-            self.tell_clauses(&mut verdict, Topic::Delivery, &[Head::Delay, Head::Way]);
+            let heads = [Head::Delay, Head::Way];
+            self.tell_clauses(&mut verdict, &FULFILLED_BY_AMAZON, Topic::Delivery, &heads);
         } else if all.has_any(FULFILLED_BY_AMAZON.needs) {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
         } else if all.has_any(&open) {
@@ -281,7 +282,7 @@ impl Whole<'_> {
             return verdict;
         }
         if is_weighty {
-            self.tell_clauses(&mut verdict, Topic::Late, &[Head::Delay]);
+            self.tell_clauses(&mut verdict, &BUY_SHIPPING, Topic::Late, &[Head::Delay]);
         } else if all.has_any(BUY_SHIPPING.needs) {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
         } else if all.has(Topic::Delivery) {
@@ -311,9 +312,12 @@ impl Whole<'_> {
         lower(verdict, to, BlockerKind::NothingSaid);
     }
 
-    /// The clauses that the model takes for a topic, as evidence.
-    fn tell_clauses(&self, verdict: &mut Verdict, topic: Topic, heads: &[Head]) {
-        let is_so = |part: &&Part| heads.iter().any(|head| part.scores[head.index()] > 0);
+    /// The clauses that the model takes for a topic, and of which no word says it, as evidence.
+    fn tell_clauses(&self, verdict: &mut Verdict, table: &Table, topic: Topic, heads: &[Head]) {
+        let is_so = |part: &&Part| {
+            let is_said = part.set.has_any(table.needs);
+            !is_said && heads.iter().any(|head| part.scores[head.index()] > 0)
+        };
         for part in self.parts.iter().filter(is_so) {
             let span = self.text.span(part.place.0, part.place.1);
             verdict.evidence.push(Evidence { span, finding: Finding::Topic(topic) });

@@ -135,6 +135,17 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// All but topics; new ones come at the end, for their places are kept in states.
+    pub const PLAIN: [Self; 7] = [
+        Self::ObsceneWord,
+        Self::DisguisedWord,
+        Self::Email,
+        Self::Telephone,
+        Self::PostalAddress,
+        Self::FullName,
+        Self::Handle,
+    ];
+
     /// The finding's name in outputs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -224,6 +235,38 @@ pub enum BlockerKind {
 }
 
 impl BlockerKind {
+    /// All but topics; new ones come at the end, for their places are kept in states.
+    pub const PLAIN: [Self; 28] = [
+        Self::EmptyComment,
+        Self::NothingSaid,
+        Self::UnreadClause,
+        Self::OneWord,
+        Self::UnknownLanguage,
+        Self::MixedLanguages,
+        Self::TooLong,
+        Self::Irony,
+        Self::Pictures,
+        Self::UnlikeTheCorpus,
+        Self::MildWord,
+        Self::MaskedWord,
+        Self::BuyersData,
+        Self::CarriersData,
+        Self::MakersData,
+        Self::MarketplacesData,
+        Self::OrderNumber,
+        Self::BareNumber,
+        Self::PartOfName,
+        Self::ShopAddress,
+        Self::WhoseData,
+        Self::SellerFulfilled,
+        Self::ChannelUnknown,
+        Self::AmazonFulfilled,
+        Self::NoBuyShipping,
+        Self::BuyShippingUnknown,
+        Self::ShippedLate,
+        Self::ShippedOnTimeUnknown,
+    ];
+
     /// The blocker's name in outputs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -354,7 +397,7 @@ impl Verdict {
 
     /// The same verdict, no better than `limit`, for these reasons.
     #[must_use]
-    fn capped(&self, limit: Decision, kinds: &[BlockerKind]) -> Self {
+    pub(super) fn capped(&self, limit: Decision, kinds: &[BlockerKind]) -> Self {
         let mut capped = self.clone();
         capped.decision = capped.decision.min(limit);
         let added = kinds.iter().map(|kind| Blocker { kind: *kind, span: None });

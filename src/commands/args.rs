@@ -354,6 +354,8 @@ pub enum SchemaName {
     Events,
     /// The value of an alert
     Alerts,
+    /// The value of a record of advice
+    Advice,
 }
 
 /// What a replay prints.

@@ -5,14 +5,58 @@ use std::sync::Arc;
 use super::cluster;
 use super::exit::ExitCode;
 use super::failure::Failure;
-use super::service::BridgePlan;
+use super::service::Shutdown;
 use crate::bridge::alertmanager::{self, Sender};
 use crate::bridge::courier::{Courier, Destination};
 use crate::bridge::signature::SigningKey;
-use crate::bridge::{BridgeConfig, Receiver};
+use crate::bridge::{Bridge, BridgeConfig, Receiver};
 use crate::config::{self, BridgeStart, BridgeTarget, Config, Secret};
 use crate::kafka::KafkaAlertLog;
 use crate::pipeline::alert_log::{AlertLog, FirstStart};
+use crate::pipeline::ports::SourceError;
+use crate::telemetry::health::HealthBoard;
+use crate::telemetry::metrics::Metrics;
+
+/// How alerts are sent on.
+pub struct BridgePlan {
+    /// What the bridge is told.
+    pub config: BridgeConfig,
+    /// Carries them.
+    pub courier: Arc<Courier>,
+    /// Joins the group over the topic of alerts, on the bridge's own thread.
+    pub connect: Arc<dyn Fn() -> Result<Box<dyn AlertLog>, SourceError> + Send + Sync>,
+}
+
+impl std::fmt::Debug for BridgePlan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("BridgePlan")
+            .field("config", &self.config)
+            .field("courier", &self.courier)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BridgePlan {
+    /// What the bridge's thread does: it carries alerts until everything stops.
+    pub fn part(
+        &self,
+        metrics: &Metrics,
+        health: &Arc<HealthBoard>,
+        shutdown: &Shutdown,
+    ) -> impl FnOnce() -> Result<(), Failure> + Send + use<> {
+        let (connect, shutdown) = (Arc::clone(&self.connect), shutdown.clone());
+        let courier = Arc::clone(&self.courier);
+        let mut bridge =
+            Bridge::new(self.config.clone(), courier, metrics.bridge.clone(), Arc::clone(health));
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| Failure::new(ExitCode::Software, error))?;
+            runtime.block_on(bridge.run(connect.as_ref(), || shutdown.is_asked()));
+            Ok(())
+        }
+    }
+}
 
 /// The bridge, if there is one, over a topic of so many partitions.
 ///
@@ -36,8 +80,8 @@ pub fn plan(config: &Config, partitions: u32) -> Result<Option<BridgePlan>, Fail
         .map_err(|error| Failure::new(ExitCode::Config, error).during("setting up the bridge"))?;
     let (kafka, group) = (cluster::settings(config), from.group.clone());
     let connect = move || {
-        let log = KafkaAlertLog::connect(&kafka, &group, partitions)?;
-        Ok(Box::new(log) as Box<dyn AlertLog>)
+        let log: Box<dyn AlertLog> = Box::new(KafkaAlertLog::connect(&kafka, &group, partitions)?);
+        Ok(log)
     };
     let told = BridgeConfig {
         receiver,

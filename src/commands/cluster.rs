@@ -30,6 +30,9 @@ pub fn settings(config: &Config) -> KafkaConfig {
     if config.snapshots.store != SnapshotPlace::Kafka {
         to.topics.snapshots.clear();
     }
+    if !config.advice.enabled {
+        to.topics.advice.clear();
+    }
     to.has_snapshots = config.snapshots.store != SnapshotPlace::Off;
     to.queue_memory_kbytes = from.queue_memory_kbytes;
     to.transaction_timeout_ms = ms(from.transaction_timeout);

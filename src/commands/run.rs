@@ -108,6 +108,7 @@ pub fn service_of(config: &Config, partitions: u32, http: SocketAddr) -> Service
     let worker = WorkerConfig {
         number: WorkerNo::new(0),
         input: start::input_limits(config, partitions),
+        advice: start::advice_rules(config),
         start: match engine.alerts_from {
             None | Some(AlertsFrom::Live) => StartRule::Live,
             Some(AlertsFrom::Earliest) => StartRule::Earliest,

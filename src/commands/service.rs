@@ -16,13 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use super::bridge::BridgePlan;
 use super::exit::ExitCode;
 use super::failure::Failure;
-use crate::bridge::courier::Courier;
-use crate::bridge::{Bridge, BridgeConfig};
 use crate::http::api::Readers;
 use crate::http::{self, Door, HttpState};
-use crate::pipeline::alert_log::AlertLog;
 use crate::pipeline::board::Board;
 use crate::pipeline::desk::{Desk, desk};
 use crate::pipeline::ports::{Broker, SnapshotStore, SourceError};
@@ -125,47 +123,6 @@ impl std::fmt::Debug for SnapshotPlan {
     }
 }
 
-/// How alerts are sent on.
-pub struct BridgePlan {
-    /// What the bridge is told.
-    pub config: BridgeConfig,
-    /// Carries them.
-    pub courier: Arc<Courier>,
-    /// Joins the group over the topic of alerts, on the bridge's own thread.
-    pub connect: Arc<dyn Fn() -> Result<Box<dyn AlertLog>, SourceError> + Send + Sync>,
-}
-
-impl std::fmt::Debug for BridgePlan {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("BridgePlan")
-            .field("config", &self.config)
-            .field("courier", &self.courier)
-            .finish_non_exhaustive()
-    }
-}
-
-impl BridgePlan {
-    /// What the bridge's thread does: it carries alerts until everything stops.
-    fn part(
-        &self,
-        metrics: &Metrics,
-        health: &Arc<HealthBoard>,
-        shutdown: &Shutdown,
-    ) -> impl FnOnce() -> Result<(), Failure> + Send + use<> {
-        let (connect, shutdown) = (Arc::clone(&self.connect), shutdown.clone());
-        let courier = Arc::clone(&self.courier);
-        let mut bridge =
-            Bridge::new(self.config.clone(), courier, metrics.bridge.clone(), Arc::clone(health));
-        move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| Failure::new(ExitCode::Software, error))?;
-            runtime.block_on(bridge.run(connect.as_ref(), || shutdown.is_asked()));
-            Ok(())
-        }
-    }
-}
-
 /// A switch that all parts of the service watch.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<AtomicBool>);
@@ -219,17 +176,7 @@ pub fn serve<B: Broker>(
         .map_err(|error| Failure::new(ExitCode::Software, error))?;
     let shutdown = Shutdown::default();
     let model = Arc::clone(&service.model);
-    let readers = Readers {
-        model: Arc::clone(&model),
-        policy: service.worker.shard.policy.clone(),
-        shards: service.shards,
-        directory: Arc::clone(&service.directory),
-        partitioner: service.worker.input.partitioner,
-        own_address: service.worker.owner.clone(),
-        topics: service.worker.topics.clone(),
-        is_synthetic: service.is_synthetic,
-        config: service.config.clone(),
-    };
+    let readers = readers(service);
     let (ended, ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     for number in 0..service.workers {
@@ -283,6 +230,21 @@ pub fn serve<B: Broker>(
         let _ = thread.join();
     }
     result
+}
+
+/// What HTTP answers from.
+fn readers(service: &Service) -> Readers {
+    Readers {
+        model: Arc::clone(&service.model),
+        policy: service.worker.shard.policy.clone(),
+        shards: service.shards,
+        directory: Arc::clone(&service.directory),
+        partitioner: service.worker.input.partitioner,
+        own_address: service.worker.owner.clone(),
+        topics: service.worker.topics.clone(),
+        is_synthetic: service.is_synthetic,
+        config: service.config.clone(),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that starts threads")]

@@ -20,6 +20,7 @@ use crate::domain::ids::{NextOffset, ShardNo};
 use crate::domain::shard::{AlertingStart, Limits, MAX_ACCOUNTS, ShardConfig};
 use crate::domain::time::DAY_MS;
 use crate::kafka::{self, PropertyProblem};
+use crate::pipeline::advice::AdviceRules;
 use crate::telemetry::logging::{self, Colours};
 use crate::wire::{input, partition};
 
@@ -128,9 +129,18 @@ pub fn shard_config(config: &Config) -> ShardConfig {
         },
         start: AlertingStart::Earliest,
         statuses: false,
+        matters: config.advice.enabled,
         hash_seed: RandomState::new().hash_one("odrwatch"),
         first: [NextOffset::stated(0); 4],
     }
+}
+
+/// What advice is made by; none where it is off.
+#[must_use]
+pub fn advice_rules(config: &Config) -> Option<AdviceRules> {
+    let advice = &config.advice;
+    let rules = AdviceRules { quotes: advice.quote_evidence, terms: advice.terms };
+    advice.enabled.then_some(rules)
 }
 
 /// How many days after an as-of day an accepted purchase may lie: as far as an event may be ahead

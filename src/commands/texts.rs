@@ -18,6 +18,7 @@ pub fn schema(name: SchemaName) -> Result<(), Failure> {
         SchemaName::Config => config::config_schema(),
         SchemaName::Events => config::events_schema(),
         SchemaName::Alerts => config::alerts_schema(),
+        SchemaName::Advice => config::advice_schema(),
     };
     output::print(text.as_bytes())
 }

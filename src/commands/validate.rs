@@ -41,8 +41,11 @@ fn summary(config: &Config) -> String {
     line("group", format!("{}, as {}, {workers}", kafka.group, kafka.instance));
     line("inputs", Topic::ALL.map(|topic| kafka.topics.input(topic)).join(", "));
     let names = &kafka.topics;
-    let outputs =
-        [&names.alerts, &names.status, &names.dead_letters, &names.progress].map(String::as_str);
+    let mut outputs = vec![&names.alerts, &names.status, &names.dead_letters, &names.progress];
+    if config.advice.enabled {
+        outputs.push(&names.advice);
+    }
+    let outputs: Vec<&str> = outputs.into_iter().map(String::as_str).collect();
     line("outputs", outputs.join(", "));
     let from = match engine.alerts_from {
         None => "live, and earliest for replays".to_owned(),

@@ -60,6 +60,7 @@ fn unit(path: &str) -> &'static str {
         ("_kbytes", " kilobytes"),
         ("_bytes", " bytes"),
         ("_percent", " percent"),
+        ("_hours", " hours"),
         ("_days", " days"),
         ("_bp", " basis points (1 = 0.01 %)"),
     ];

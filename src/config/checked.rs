@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::advice::AdviceConfig;
 use super::bridge::BridgeConfig;
 use super::errors::{Mistake, Origin};
 use super::http::HttpConfig;
@@ -26,6 +27,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// The processing.
     pub engine: EngineConfig,
+    /// Whether and how advice is given.
+    pub advice: AdviceConfig,
     /// Where the state is kept.
     pub snapshots: SnapshotsConfig,
     /// Where HTTP listens, and whom it answers.
@@ -197,6 +200,7 @@ pub(super) fn config(raw: RawConfig, checker: &mut Checker<'_>) -> Config {
     Config {
         engine: engine(&raw.engine, checker),
         kafka: kafka(raw.kafka, checker),
+        advice: super::advice::advice(&raw.advice),
         snapshots: super::snapshots::snapshots(&raw.snapshots, checker),
         http: super::http::http(raw.http, checker),
         bridge: super::bridge::bridge(raw.bridge, &group, checker),
@@ -329,6 +333,7 @@ fn topics(raw: RawTopics, checker: &mut Checker<'_>) -> TopicNames {
         ("status", &raw.status),
         ("dead_letters", &raw.dead_letters),
         ("progress", &raw.progress),
+        ("advice", &raw.advice),
         ("snapshots", &raw.snapshots),
     ];
     for (index, (role, topic)) in names.iter().enumerate() {
@@ -349,6 +354,7 @@ fn topics(raw: RawTopics, checker: &mut Checker<'_>) -> TopicNames {
         status: raw.status,
         dead_letters: raw.dead_letters,
         progress: raw.progress,
+        advice: raw.advice,
         snapshots: raw.snapshots,
     }
 }

@@ -11,6 +11,7 @@
 //! origin; secrets are shown by nothing. This module reads files; the environment and the host
 //! name are read only by [`Sources::of_process`].
 
+mod advice;
 mod bridge;
 mod check;
 mod checked;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
+pub use advice::AdviceConfig;
 pub use bridge::{BridgeConfig, BridgeStart, BridgeTarget};
 pub use checked::{AlertsFrom, Config, EngineConfig, KafkaConfig, LogConfig};
 pub use errors::{ConfigErrors, Mistake, Origin};
@@ -46,7 +48,7 @@ pub use properties::{
     owned_property,
 };
 pub use raw::{LogFormat, LogLevel, Partitioner};
-pub use schemas::{alerts_schema, config_schema, events_schema};
+pub use schemas::{advice_schema, alerts_schema, config_schema, events_schema};
 pub use shown::shown;
 pub use snapshots::{SnapshotPlace, SnapshotsConfig};
 pub use zone::tzdb_version;

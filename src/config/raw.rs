@@ -24,6 +24,8 @@ pub(super) struct RawConfig {
     pub kafka: RawKafka,
     /// The processing: threads, boundaries, limits.
     pub engine: RawEngine,
+    /// What is said about what can be done against defects.
+    pub advice: RawAdvice,
     /// Where the state is kept so that a restart need not read everything again.
     pub snapshots: RawSnapshots,
     /// The HTTP endpoint for metrics, probes and queries.
@@ -111,6 +113,9 @@ pub(super) struct RawTopics {
     pub dead_letters: String,
     /// Output: progress and decisions, with as many partitions as the inputs.
     pub progress: String,
+    /// Output: advice on each defect, if `advice.enabled`; compacted, with as many partitions as
+    /// the inputs.
+    pub advice: String,
     /// Snapshots of the state, if `snapshots.store` is kafka; compacted, with as many partitions
     /// as the inputs.
     pub snapshots: String,
@@ -127,6 +132,7 @@ impl Default for RawTopics {
             status: "odr-status".to_owned(),
             dead_letters: "odr-dead-letters".to_owned(),
             progress: "odr-progress".to_owned(),
+            advice: "odr-advice".to_owned(),
             snapshots: "odr-snapshots".to_owned(),
         }
     }
@@ -227,6 +233,45 @@ impl Partitioner {
             Self::Murmur2 => "murmur2",
             Self::Consistent => "consistent",
             Self::Off => "off",
+        }
+    }
+}
+
+/// What is said about what can be done against defects. The terms are the marketplace's.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawAdvice {
+    /// Whether advice is given. It costs reading the comments of negative feedback, and its topic.
+    pub enabled: bool,
+    /// Whether the advice quotes what buyers wrote; without, it names places in their comments.
+    pub quote_evidence: bool,
+    /// Days after a feedback in which its removal can be asked for.
+    #[schemars(range(min = 1, max = 400))]
+    pub removal_request_days: u64,
+    /// Days after a feedback in which its buyer can edit or withdraw it.
+    #[schemars(range(min = 1, max = 400))]
+    pub buyer_edit_days: u64,
+    /// Hours after a claim in which it is answered.
+    #[schemars(range(min = 1, max = 9600))]
+    pub claim_answer_hours: u64,
+    /// Days after the grant of a claim in which it can be appealed against.
+    #[schemars(range(min = 1, max = 400))]
+    pub claim_appeal_days: u64,
+    /// Days after a chargeback in which it is answered.
+    #[schemars(range(min = 1, max = 400))]
+    pub chargeback_answer_days: u64,
+}
+
+impl Default for RawAdvice {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            quote_evidence: true,
+            removal_request_days: 90,
+            buyer_edit_days: 60,
+            claim_answer_hours: 48,
+            claim_appeal_days: 30,
+            chargeback_answer_days: 7,
         }
     }
 }

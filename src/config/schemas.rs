@@ -19,6 +19,12 @@ pub fn events_schema() -> String {
     include_str!("../../config/schemas/events.json").to_owned()
 }
 
+/// The schema of the values of the advice topic.
+#[must_use]
+pub fn advice_schema() -> String {
+    include_str!("../../config/schemas/advice.json").to_owned()
+}
+
 /// The schema of an alert's value.
 #[must_use]
 pub fn alerts_schema() -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::advice::AdviceConfig;
 use super::bridge::BridgeConfig;
 use super::checked::{AlertsFrom, Config, EngineConfig, KafkaConfig};
 use crate::domain::event::Topic;
@@ -20,6 +21,7 @@ pub fn shown(config: &Config) -> Value {
     json!({
         "kafka": kafka(&config.kafka),
         "engine": engine(&config.engine),
+        "advice": advice(&config.advice),
         "snapshots": {
             "store": config.snapshots.store.to_string(),
             "interval_ms": ms(config.snapshots.interval),
@@ -62,6 +64,7 @@ fn kafka(kafka: &KafkaConfig) -> Value {
             "status": topics.status,
             "dead_letters": topics.dead_letters,
             "progress": topics.progress,
+            "advice": topics.advice,
             "snapshots": topics.snapshots,
         },
         "queue_memory_kbytes": kafka.queue_memory_kbytes,
@@ -110,6 +113,18 @@ fn engine(engine: &EngineConfig) -> Value {
         "max_pending_records": engine.max_pending_records,
         "max_accounts": engine.max_accounts,
         "dead_letter_breaker_percent": engine.dead_letter_breaker_percent.unwrap_or(0),
+    })
+}
+
+fn advice(advice: &AdviceConfig) -> Value {
+    json!({
+        "enabled": advice.enabled,
+        "quote_evidence": advice.quote_evidence,
+        "removal_request_days": advice.terms.removal_request_days,
+        "buyer_edit_days": advice.terms.buyer_edit_days,
+        "claim_answer_hours": advice.terms.claim_answer_hours,
+        "claim_appeal_days": advice.terms.claim_appeal_days,
+        "chargeback_answer_days": advice.terms.chargeback_answer_days,
     })
 }
 

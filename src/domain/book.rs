@@ -8,6 +8,7 @@
 
 use super::accounts::Accounts;
 use super::boundary::{SellerNo, WaitingDefect, WaitingOrder, WaitingOrderId};
+use super::care::Care;
 use super::changes::Changes;
 use super::defects::{Defects, Statement, Summary};
 use super::event::Outcome;
@@ -39,6 +40,7 @@ pub(crate) struct Book {
     pub odd_ids: OddIds,
     pub defects: Defects,
     pub changes: Changes,
+    pub care: Care,
     /// Accounts that the boundary being closed touched, each once.
     pub touched: Vec<AccountNo>,
     /// Accounts that may have nothing left.
@@ -49,7 +51,7 @@ pub(crate) struct Book {
 
 impl Book {
     /// Nothing known. The seed varies hashes, not results.
-    pub(crate) fn new(policy: Policy, future_days: u32, seed: u64) -> Self {
+    pub(crate) fn new(policy: Policy, future_days: u32, seed: u64, matters: bool) -> Self {
         let shape = RingShape::new(&policy, future_days);
         Self {
             shape,
@@ -62,6 +64,7 @@ impl Book {
             odd_ids: OddIds::new(seed),
             defects: Defects::new(seed),
             changes: Changes::default(),
+            care: Care::new(matters),
             touched: Vec::new(),
             emptied: Vec::new(),
             held_by_day: vec![0; shape.len()],
@@ -109,11 +112,17 @@ impl Book {
             self.forget_orders(expired);
         }
         let zone = &self.policy.time_zone;
-        let odd_ids = &mut self.odd_ids;
+        let is_gone = |time: EventTime| Day::of(time.ms(), zone) <= expired;
+        let (odd_ids, care, policy) = (&self.odd_ids, &mut self.care, &self.policy);
+        let mut emptied = Vec::new();
         self.defects.forget_orphans(
-            |time| Day::of(time.ms(), zone) <= expired,
-            |order| release(odd_ids, order),
+            is_gone,
+            |set| care.forget(set, None, odd_ids, policy, is_gone),
+            |order| emptied.push(order),
         );
+        for order in emptied {
+            release(&mut self.odd_ids, order);
+        }
     }
 
     /// Forgets the orders of days up to `expired`, with their defects.
@@ -121,6 +130,7 @@ impl Book {
         let zone = &self.policy.time_zone;
         let accounts = &mut self.accounts;
         let (defects, odd_ids, emptied) = (&mut self.defects, &mut self.odd_ids, &mut self.emptied);
+        let (care, policy) = (&mut self.care, &self.policy);
         let mut with_defects: Vec<(AccountNo, OrderKey)> = Vec::new();
         let mut places = Places::default();
         let mut take_off = |gone: &mut Vec<(OrderKey, Order)>, accounts: &mut Accounts| {
@@ -135,7 +145,9 @@ impl Book {
                     emptied.push(order.account);
                 }
                 if order.has_defects {
-                    defects.remove(account.seller, key);
+                    let set = defects.remove(account.seller, key);
+                    let day = Day::of(order.purchase_time.ms(), zone);
+                    care.forget(&set, Some((&order, day)), odd_ids, policy, |_| true);
                     with_defects.push((order.account, key));
                 }
                 release(odd_ids, key);
@@ -193,6 +205,7 @@ impl Book {
 
     fn add_order(&mut self, hash: u64, key: OrderKey, event: &WaitingOrder, day: Day) {
         let number = self.accounts.account(event.seller, event.marketplace);
+        self.touch_care(key, event.seller, None);
         let has_defects = self.defects.adopt(event.seller, key);
         let order = Order {
             account: number,
@@ -231,6 +244,9 @@ impl Book {
             return Outcome::Duplicate;
         }
         let before = self.contribution(key, event.seller, held);
+        if held.has_defects {
+            self.touch_care(key, event.seller, Some(held));
+        }
         self.orders.replace(hash, key, held.account, &merged);
         if merged.purchase_time != held.purchase_time {
             let (old, new) = (self.day_of(held.purchase_time), self.day_of(merged.purchase_time));
@@ -317,6 +333,7 @@ impl Book {
         };
         let hash = self.orders.hash(key);
         let known = self.find(hash, key, event.seller);
+        let stood = self.stood_if_wanted(key, event.seller, known.as_ref());
         let before = known.and_then(|order| self.contribution(key, event.seller, &order));
         let newest_before = known
             .filter(|order| order.has_defects)
@@ -326,9 +343,12 @@ impl Book {
             order: key,
             reference: event.reference.map(|text| texts.get(text)),
             event_time: event.event_time,
+            opened: event.event_time,
             fact: event.fact,
+            note: event.noted.as_ref().map(|noted| &noted.note),
         };
         let outcome = self.defects.merge(&statement, known.is_some(), self.boundary, &self.policy);
+        self.touch_defect(key, event, stood, outcome);
         let (Outcome::Applied, Some(mut order)) = (outcome, known) else {
             return outcome;
         };
@@ -398,10 +418,7 @@ impl Book {
 
     /// The text of an order's id.
     pub(crate) fn order_text(&self, key: OrderKey) -> Box<str> {
-        match key.odd_slot() {
-            Some(slot) => self.odd_ids.text(slot).into(),
-            None => super::ids::OrderId::Amazon(key.bits()).to_string().into(),
-        }
+        self.odd_ids.order_text(key)
     }
 
     pub(crate) fn day_of(&self, time: EventTime) -> Day {
@@ -418,6 +435,7 @@ fn touch(
 ) {
     if account.touched_at != boundary {
         account.touched_at = boundary;
+        account.moved = true;
         touched.push(number);
     }
 }

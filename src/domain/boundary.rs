@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 
 use super::event::{DeadReason, DefectEvent, DefectFact, OrderEvent, Topic};
 use super::ids::{NextOffset, Offset, OrderId};
+use super::note::NotedAt;
 use super::texts::{Text, Texts};
 use super::time::{Boundary, BoundaryLength, EventTime, RecordTime};
 
@@ -80,6 +81,8 @@ pub(crate) struct WaitingDefect {
     pub purchase_time: Option<EventTime>,
     pub reference: Option<Text>,
     pub fact: DefectFact,
+    /// What somebody found in the record and wants kept with its fact.
+    pub noted: Option<Box<NotedAt>>,
 }
 
 /// A record that waits for its boundary.
@@ -107,7 +110,12 @@ impl Waiting {
         })
     }
 
-    pub(crate) fn defect(seller: SellerNo, event: &DefectEvent<'_>, texts: &mut Texts) -> Self {
+    pub(crate) fn defect(
+        seller: SellerNo,
+        event: &DefectEvent<'_>,
+        noted: Option<Box<NotedAt>>,
+        texts: &mut Texts,
+    ) -> Self {
         Self::Defect(WaitingDefect {
             seller,
             order: WaitingOrderId::new(event.order, texts),
@@ -115,6 +123,7 @@ impl Waiting {
             purchase_time: event.purchase_time,
             reference: event.reference.map(|reference| texts.keep(reference.as_str())),
             fact: event.fact,
+            noted,
         })
     }
 

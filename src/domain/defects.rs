@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 use super::boundary::SellerNo;
 use super::event::{DefectFact, DefectKind, Outcome};
 use super::held_text::HeldText;
+use super::note::Note;
 use super::orders::OrderKey;
 use super::orders::prefetch::Places;
 use super::policy::{Counting, Policy};
@@ -22,7 +23,11 @@ use super::time::{Boundary, EventTime};
 pub(crate) struct Defect {
     pub reference: Option<HeldText>,
     pub event_time: EventTime,
+    /// The earliest event of the defect, also of those that did not win.
+    pub opened: EventTime,
     pub fact: DefectFact,
+    /// What came with the fact.
+    pub note: Option<Note>,
     /// The boundary that last changed it.
     changed_at: Boundary,
     /// Whether it counted before that boundary.
@@ -41,6 +46,11 @@ impl Defect {
 
     fn identity(&self) -> (DefectKind, Option<&str>) {
         (self.fact.kind(), self.reference.as_ref().map(HeldText::as_str))
+    }
+
+    /// The claim's or chargeback's own id.
+    pub(crate) fn reference_text(&self) -> Option<Box<str>> {
+        self.reference.as_ref().map(|text| text.as_str().into())
     }
 }
 
@@ -66,8 +76,17 @@ impl DefectSet {
 
     /// What the set makes of its order, if the order is counted.
     pub(crate) fn summary(&self, policy: &Policy) -> Summary {
+        Self::summary_of(self.iter(), policy)
+    }
+
+    /// The same if one of its defects did not count.
+    pub(crate) fn summary_without(&self, left_out: &Defect, policy: &Policy) -> Summary {
+        Self::summary_of(self.iter().filter(|defect| !std::ptr::eq(*defect, left_out)), policy)
+    }
+
+    fn summary_of<'a>(defects: impl Iterator<Item = &'a Defect>, policy: &Policy) -> Summary {
         let mut summary = Summary::default();
-        for defect in self.iter() {
+        for defect in defects {
             let counting = policy.counts_defect(&defect.fact);
             if counting == Counting::No {
                 continue;
@@ -156,7 +175,10 @@ pub(crate) struct Statement<'a> {
     pub order: OrderKey,
     pub reference: Option<&'a str>,
     pub event_time: EventTime,
+    /// The earliest event that is known, at or before `event_time`.
+    pub opened: EventTime,
     pub fact: DefectFact,
+    pub note: Option<&'a Note>,
 }
 
 /// The defect sets of a shard.
@@ -214,7 +236,9 @@ impl Defects {
         let fresh = || Defect {
             reference: statement.reference.map(HeldText::from),
             event_time: statement.event_time,
+            opened: statement.opened,
             fact: statement.fact,
+            note: statement.note.cloned(),
             changed_at: boundary,
             counted_before: false,
         };
@@ -274,8 +298,8 @@ impl Defects {
         true
     }
 
-    /// Forgets the defects of an order that is forgotten.
-    pub(crate) fn remove(&mut self, seller: SellerNo, order: OrderKey) {
+    /// Forgets the defects of an order that is forgotten, and hands them over.
+    pub(crate) fn remove(&mut self, seller: SellerNo, order: OrderKey) -> DefectSet {
         let hash = self.hash(seller, order);
         let entry = self
             .sets
@@ -284,13 +308,15 @@ impl Defects {
         let (set, _) = entry.remove();
         assert!(!set.orphan, "I-9: a known order's defects are no orphans");
         self.facts -= set.len();
+        set
     }
 
-    /// Forgets orphans whose winning event is older than the horizon, and hands over each order
-    /// that has none left.
+    /// Forgets orphans whose winning event is older than the horizon. Hands over each set of which
+    /// some go, as it was, and each order that has none left.
     pub(crate) fn forget_orphans(
         &mut self,
         is_gone: impl Fn(EventTime) -> bool,
+        mut going: impl FnMut(&DefectSet),
         mut emptied: impl FnMut(OrderKey),
     ) {
         if self.orphans == 0 {
@@ -300,6 +326,9 @@ impl Defects {
         self.sets.retain(|set| {
             if !set.orphan {
                 return true;
+            }
+            if set.iter().any(|defect| is_gone(defect.event_time)) {
+                going(set);
             }
             let before = set.len();
             set.rest.retain(|defect| !is_gone(defect.event_time));
@@ -329,17 +358,25 @@ fn supersede(
     boundary: Boundary,
     policy: &Policy,
 ) -> Outcome {
+    defect.opened = defect.opened.min(statement.opened);
     let held = (defect.event_time, defect.fact);
     let stated = (statement.event_time, statement.fact);
     match stated.cmp(&held) {
         std::cmp::Ordering::Less => Outcome::Superseded,
-        std::cmp::Ordering::Equal => Outcome::Duplicate,
+        std::cmp::Ordering::Equal => {
+            // Of two notes on one fact the greater one is kept, whichever comes first.
+            if defect.note.as_ref() < statement.note {
+                defect.note = statement.note.cloned();
+            }
+            Outcome::Duplicate
+        }
         std::cmp::Ordering::Greater => {
             if defect.changed_at != boundary {
                 defect.counted_before = policy.counts_defect(&defect.fact) != Counting::No;
                 defect.changed_at = boundary;
             }
             (defect.event_time, defect.fact) = stated;
+            defect.note = statement.note.cloned();
             Outcome::Applied
         }
     }
@@ -366,6 +403,8 @@ mod tests {
             order: OrderKey::amazon(order),
             reference: None,
             event_time: EventTime::from_ms(at),
+            opened: EventTime::from_ms(at),
+            note: None,
             fact: DefectFact::Feedback { status: FeedbackStatus::Posted, rating },
         }
     }
@@ -396,7 +435,7 @@ mod tests {
         assert!(defects.adopt(SellerNo(1), OrderKey::amazon(2)));
         assert!(!defects.adopt(SellerNo(1), OrderKey::amazon(3)));
         let mut emptied = Vec::new();
-        defects.forget_orphans(|time| time.ms() < 50, |order| emptied.push(order));
+        defects.forget_orphans(|time| time.ms() < 50, |_| {}, |order| emptied.push(order));
         assert_eq!(emptied, [OrderKey::amazon(1)]);
         assert_eq!((defects.orphans(), defects.facts()), (0, 1));
         defects.remove(SellerNo(1), OrderKey::amazon(2));

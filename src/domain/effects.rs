@@ -1,8 +1,10 @@
 //! What comes out of a closed boundary: alerts, status records, dead letters, outcomes, digest.
 //!
 //! Invariants: everything is in the order of SEMANTICS sections 6 and 7; nothing here says how it
-//! is encoded. Nothing that a buyer wrote can be in it: no type here can hold it.
+//! is encoded. Nothing that a buyer wrote can be in it: no type here can hold it (a note is
+//! bytes of whoever read it, see [`super::note`]).
 
+use super::care::{Ending, Matter, Quote, Told};
 use super::event::{DeadReason, DefectKind, Outcome, Topic};
 use super::ids::{Offset, ShardNo};
 use super::policy::{Scope, View};
@@ -325,6 +327,14 @@ pub struct Effects {
     pub statuses: Vec<Status>,
     /// Dead letters, by boundary, topic, offset.
     pub dead: Vec<DeadLetter>,
+    /// Counted defects, by boundary.
+    pub matters: Vec<Matter>,
+    /// What is to be written of comments, or taken back, by boundary.
+    pub quotes: Vec<Quote>,
+    /// Of each quote, how many matters come before it.
+    quoted_after: Vec<usize>,
+    /// Ends of negative feedback, by boundary: no record comes of them.
+    pub endings: Vec<Ending>,
     /// Outcomes of the records of these boundaries.
     pub outcomes: Outcomes,
     /// The boundary at which alerting began, if it did in these.
@@ -337,7 +347,30 @@ impl Effects {
     /// Records that these effects make to be written.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.alerts.len() + self.statuses.len() + self.dead.len()
+        let care = self.matters.len() + self.quotes.len();
+        self.alerts.len() + self.statuses.len() + self.dead.len() + care
+    }
+
+    /// Adds a quote after the matters that are there.
+    pub(crate) fn quote(&mut self, quote: Quote) {
+        self.quotes.push(quote);
+        self.quoted_after.push(self.matters.len());
+    }
+
+    /// Matters and quotes in the order in which they were told, of however many boundaries.
+    pub fn told(&self) -> impl Iterator<Item = Told<'_>> {
+        let mut quotes = self.quotes.iter().zip(&self.quoted_after).peekable();
+        let mut matters = self.matters.iter().enumerate();
+        let mut next = matters.next();
+        std::iter::from_fn(move || {
+            let place = next.map_or(usize::MAX, |(place, _)| place);
+            if let Some((quote, _)) = quotes.next_if(|(_, after)| **after <= place) {
+                return Some(Told::Quote(quote));
+            }
+            let told = next.map(|(_, matter)| Told::Matter(matter));
+            next = matters.next();
+            told
+        })
     }
 
     /// Empties it, keeping its memory.
@@ -345,6 +378,10 @@ impl Effects {
         self.alerts.clear();
         self.statuses.clear();
         self.dead.clear();
+        self.matters.clear();
+        self.quotes.clear();
+        self.quoted_after.clear();
+        self.endings.clear();
         self.outcomes = Outcomes::default();
         self.alerting_began = None;
         self.closed = 0;

@@ -23,7 +23,7 @@ struct Saying {
 
 /// Whether this boundary's alerts are said, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     /// Alerting has not begun: levels move in silence.
     Silent,
     /// Alerting begins here: levels move in silence, then what is up is said.
@@ -56,7 +56,8 @@ impl Shard {
         self.say_moves(&mut moves, mode, effects);
         let mut changed: Vec<AccountNo> = moves.iter().map(|moved| moved.subject.account).collect();
         let as_of = self.book.calendar().as_of;
-        if self.cycle_end(as_of) == boundary.ms(self.length) {
+        let ends_cycle = self.cycle_end(as_of) == boundary.ms(self.length);
+        if ends_cycle {
             self.last_cycle = Some(self.book.policy.cycle_days_of(as_of));
             moves.clear();
             self.close_cycles(&mut moves, &mut changed);
@@ -65,6 +66,7 @@ impl Shard {
         if mode == Mode::Start {
             self.say_what_is_up(effects);
         }
+        self.tell_care(mode, ends_cycle, effects);
         if self.statuses && mode != Mode::Silent {
             if mode == Mode::Start {
                 let all: Vec<AccountNo> =

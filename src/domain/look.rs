@@ -8,9 +8,11 @@ use super::alerts::explain::{coming, recovers_on};
 use super::alerts::levels::threshold_of;
 use super::book::Book;
 use super::boundary::SellerNo;
+use super::care::Gain;
 use super::defects::Defect;
 use super::effects::{AlertKind, Counts, minus, plus};
 use super::event::{Channel, DefectFact, FeedbackStatus};
+use super::note::Note;
 use super::orders::OrderKey;
 use super::policy::{Counting, Policy, Scope, View};
 use super::rate::{Headroom, Rate};
@@ -130,6 +132,17 @@ pub struct DefectLook {
     pub fact: DefectFact,
     /// When that happened.
     pub event_time: EventTime,
+    /// The earliest event of it that is known.
+    pub opened: EventTime,
+    /// Whether the order was shipped with Buy Shipping, where stated.
+    pub buy_shipping: Option<bool>,
+    /// Whether the order was shipped on time, where stated.
+    pub shipped_on_time: Option<bool>,
+    /// What was found in the comment of a negative feedback, if it was read.
+    pub note: Option<Note>,
+    /// What each view would gain without it, in the order of [`View::ALL`]; none where it does
+    /// not count.
+    pub gains: Option<[Gain; 2]>,
 }
 
 /// One account in full.
@@ -411,21 +424,31 @@ fn push_order(
 ) {
     let held = book.orders.find(book.orders.hash(key), key, |account| account == number);
     let (Some(order), Some(set)) = (held, book.defects.get(seller, key)) else { return };
-    let is_counted = book.contribution(key, seller, &order).is_some();
+    let contribution = book.contribution(key, seller, &order);
+    let account = book.accounts.get(number);
     for defect in set.iter().filter(|defect| is_shown(defect, &book.policy)) {
         *total += 1;
         if shown.len() == SHOWN_DEFECTS {
             continue;
         }
-        let counting = book.policy.counts_defect(&defect.fact);
+        let counting = match &contribution {
+            Some(_) => book.policy.counts_defect(&defect.fact),
+            None => Counting::No,
+        };
+        let counted = contribution.as_ref().filter(|_| counting != Counting::No);
         shown.push(DefectLook {
             order_id: book.order_text(key),
             reference: defect.reference.as_ref().map(|text| text.as_str().into()),
             purchase_day: Day::of(order.purchase_time.ms(), &book.policy.time_zone),
             channel: order.stated.channel,
-            counting: if is_counted { counting } else { Counting::No },
+            counting,
             fact: defect.fact,
             event_time: defect.event_time,
+            opened: defect.opened,
+            buy_shipping: order.stated.buy_shipping,
+            shipped_on_time: order.stated.shipped_on_time,
+            note: defect.note.clone(),
+            gains: counted.map(|order| book.gains(account, order, set, defect)),
         });
     }
 }

@@ -9,14 +9,15 @@
 //! [`rate`] (exact arithmetic), `orders` and `defects` (merged facts), [`window`] (daily
 //! buckets and running totals), [`boundary`] (which records belong together), `alerts` (levels,
 //! cycles and explanations), [`shard`] (the only mutator), [`effects`] (what comes out), [`risk`]
-//! (who is close to an alert), [`image`] (a shard's state, out and in), [`look`] (what readers
-//! see).
+//! (who is close to an alert), [`care`] (what can be done about defects), [`image`] (a shard's
+//! state, out and in), [`look`] (what readers see).
 
 pub(crate) mod accounts;
 mod ahead;
 pub(crate) mod alerts;
 pub(crate) mod book;
 pub mod boundary;
+pub mod care;
 pub(crate) mod changes;
 pub(crate) mod defects;
 pub mod effects;
@@ -27,6 +28,7 @@ pub mod ids;
 pub mod image;
 pub mod look;
 mod names;
+pub mod note;
 pub(crate) mod orders;
 pub mod policy;
 pub mod rate;

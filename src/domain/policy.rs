@@ -231,6 +231,13 @@ impl Policy {
         (last.plus(1 - days(self.window_days)), last)
     }
 
+    /// The first as-of day on which an order of a day is in a view no more.
+    #[must_use]
+    pub fn leaves_view(&self, view: View, day: Day) -> Day {
+        let (first, _) = self.view_days(view, day);
+        day.plus(day.days_since(first).saturating_add(1))
+    }
+
     /// The oldest day that any view reaches as of a day; what is older is expired.
     #[must_use]
     pub fn horizon(&self, as_of: Day) -> Day {

@@ -22,6 +22,7 @@ use super::effects::{Digest, Effects};
 use super::event::{DeadReason, Event, Outcome, Topic};
 use super::ids::{NextOffset, Offset, ShardNo};
 use super::names::Sought;
+use super::note::{Note, NotedAt};
 use super::policy::Policy;
 use super::time::{Boundary, BoundaryLength, Day, RecordTime};
 
@@ -84,6 +85,8 @@ pub struct ShardConfig {
     pub start: AlertingStart,
     /// Whether status records are wanted.
     pub statuses: bool,
+    /// Whether matters, quotes and endings are wanted (see [`super::care`]).
+    pub matters: bool,
     /// Varies hashes, not results.
     pub hash_seed: u64,
     /// The offsets that reading begins at, in the order of [`Topic::ALL`].
@@ -164,7 +167,7 @@ impl Shard {
             limits: config.limits,
             statuses: config.statuses,
             inbox: Inbox::new(config.length, config.first),
-            book: Book::new(config.policy, config.future_days, config.hash_seed),
+            book: Book::new(config.policy, config.future_days, config.hash_seed, config.matters),
             closed: None,
             alerting,
             seq: 0,
@@ -190,6 +193,21 @@ impl Shard {
         time: RecordTime,
         event: &Event<'_>,
     ) -> Result<(), LimitReached> {
+        self.accept_noted(topic, offset, time, event, None)
+    }
+
+    /// Takes in a decoded event with a note on it, which is kept with a defect's fact.
+    ///
+    /// # Errors
+    /// As [`Shard::accept`].
+    pub fn accept_noted(
+        &mut self,
+        topic: Topic,
+        offset: Offset,
+        time: RecordTime,
+        event: &Event<'_>,
+        note: Option<Note>,
+    ) -> Result<(), LimitReached> {
         let accounts = &mut self.book.accounts;
         let texts = self.inbox.texts_mut(topic);
         let (seller, waiting) = match event {
@@ -197,7 +215,10 @@ impl Shard {
                 let marketplace = accounts.marketplace(order.marketplace);
                 (order.seller, Waiting::order(UNKNOWN, marketplace, order, texts))
             }
-            Event::Defect(defect) => (defect.seller, Waiting::defect(UNKNOWN, defect, texts)),
+            Event::Defect(defect) => {
+                let noted = note.map(|note| Box::new(NotedAt { note, offset }));
+                (defect.seller, Waiting::defect(UNKNOWN, defect, noted, texts))
+            }
         };
         let place = self.inbox.placed_of(topic);
         self.unnamed.push(Unnamed { topic, place, sought: accounts.seek_seller(seller) });

@@ -11,12 +11,14 @@ use super::event::{
     Event, FeedbackStatus, OrderEvent, OrderStatus, Topic,
 };
 use super::ids::{MarketplaceId, NextOffset, Offset, OrderId, RefId, SellerId, ShardNo};
+use super::note::Note;
 use super::policy::{Policy, Scope, View};
 use super::shard::{AlertingStart, Limits, Shard, ShardConfig};
 use super::time::{Boundary, BoundaryLength, DAY_MS, EventTime, RecordTime};
 
 /// A small generator of pseudo-random numbers (splitmix64).
-struct Random(u64);
+#[derive(Clone)]
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
@@ -26,7 +28,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    fn ms(&mut self, limit: i64) -> i64 {
+    pub(super) fn ms(&mut self, limit: i64) -> i64 {
         i64::try_from(self.below(u64::try_from(limit).unwrap())).unwrap()
     }
 }
@@ -44,12 +46,13 @@ pub(super) fn shard_config(limits: Limits) -> ShardConfig {
         limits,
         start: AlertingStart::Earliest,
         statuses: true,
+        matters: true,
         hash_seed: 11,
         first: [NextOffset::stated(0); 4],
     }
 }
 
-fn shard(limits: Limits) -> Shard {
+pub(super) fn shard(limits: Limits) -> Shard {
     Shard::new(shard_config(limits))
 }
 
@@ -62,7 +65,7 @@ pub(super) fn market(seed: u64, config: ShardConfig) -> Shard {
 }
 
 /// Feeds one random event, or a dead letter or a tombstone, at a record time.
-fn feed(shard: &mut Shard, random: &mut Random, offset: i64, now: i64) {
+pub(super) fn feed(shard: &mut Shard, random: &mut Random, offset: i64, now: i64) {
     let sellers = ["A", "B"].map(|id| SellerId::new(id).unwrap());
     let markets = ["", "M1", "M2"].map(|id| MarketplaceId::new(id).unwrap());
     let number = random.below(60);
@@ -82,7 +85,11 @@ fn feed(shard: &mut Shard, random: &mut Random, offset: i64, now: i64) {
             return shard.accept_dead(Topic::Orders, offset, Some(time), reason).unwrap();
         }
         2 => DefectFact::Feedback {
-            status: FeedbackStatus::Posted,
+            status: match offset.get() % 9 {
+                0 => FeedbackStatus::StruckThrough,
+                1 => FeedbackStatus::Updated,
+                _ => FeedbackStatus::Posted,
+            },
             rating: u8::try_from(1 + random.below(5)).unwrap(),
         },
         3 => DefectFact::Claim {
@@ -116,16 +123,25 @@ fn feed(shard: &mut Shard, random: &mut Random, offset: i64, now: i64) {
         }
     };
     let purchase_time = None;
-    let defect = DefectEvent { seller, order, event_time, purchase_time, reference, fact };
-    shard.accept(Topic::Orders, offset, time, &Event::Defect(defect)).unwrap();
+    // An order has one feedback.
+    let is_feedback = matches!(fact, DefectFact::Feedback { .. });
+    let reference = reference.filter(|_| !is_feedback);
+    let note = is_feedback.then(|| Note::new(&offset.get().to_le_bytes()).unwrap());
+    let defect =
+        Event::Defect(DefectEvent { seller, order, event_time, purchase_time, reference, fact });
+    shard.accept_noted(Topic::Orders, offset, time, &defect, note).unwrap();
 }
 
 /// Runs a market over 200 days and looks at it after each boundary.
-fn run(seed: u64, look: impl FnMut(&mut Shard, &Effects)) -> Effects {
+pub(super) fn run(seed: u64, look: impl FnMut(&mut Shard, &Effects)) -> Effects {
     run_with(&mut shard(Limits::default()), seed, look)
 }
 
-fn run_with(shard: &mut Shard, seed: u64, mut look: impl FnMut(&mut Shard, &Effects)) -> Effects {
+pub(super) fn run_with(
+    shard: &mut Shard,
+    seed: u64,
+    mut look: impl FnMut(&mut Shard, &Effects),
+) -> Effects {
     let mut random = Random(seed);
     let mut all = Effects::default();
     let mut now = 20_000 * DAY_MS;
@@ -290,7 +306,7 @@ fn status_records_taken_together_are_of_the_same_accounts_and_as_of_the_last_bou
 fn the_hash_seed_changes_nothing_that_comes_out() {
     let alerts = |seed| {
         let mut shard = shard(Limits::default());
-        shard.book = super::book::Book::new(shard.book.policy.clone(), 3, seed);
+        shard.book = super::book::Book::new(shard.book.policy.clone(), 3, seed, true);
         let mut random = Random(6);
         let mut effects = Effects::default();
         for offset in 0..400 {

@@ -222,6 +222,8 @@ pub(crate) struct Account {
     pub marketplace: MarketplaceNo,
     pub levels: super::alerts::Levels,
     pub status: super::alerts::StatusMark,
+    /// The account's numbers moved since all of its matters were told.
+    pub moved: bool,
     buckets: Buckets,
     /// Running totals by view (outer) and channel (inner).
     totals: [[Counts; 2]; 2],
@@ -266,6 +268,7 @@ impl Account {
             marketplace,
             levels: super::alerts::Levels::default(),
             status: super::alerts::StatusMark::default(),
+            moved: false,
             buckets: Buckets::new(shape),
             totals: [[Counts::default(); 2]; 2],
             with_defects: WithDefects::default(),

@@ -84,9 +84,7 @@ pub fn create_topics(
 
 fn plan(config: &KafkaConfig, layout: TopicLayout) -> Vec<TopicPlan> {
     let inputs = config.topics.inputs.iter().map(|name| (name.as_str(), input_settings(layout)));
-    let outputs = OutTopic::ALL
-        .into_iter()
-        .map(|topic| (config.topics.output(topic), output_settings(topic)));
+    let outputs = config.topics.outputs().map(|(topic, name)| (name, output_settings(topic)));
     let snapshots = config.topics.of_snapshots().map(|name| (name, snapshot_settings()));
     inputs
         .chain(outputs)
@@ -115,7 +113,7 @@ fn output_settings(topic: OutTopic) -> Vec<(&'static str, String)> {
             ("retention.ms", &year),
             ("message.timestamp.type", "CreateTime"),
         ],
-        OutTopic::Status => &[("cleanup.policy", "compact")],
+        OutTopic::Status | OutTopic::Advice => &[("cleanup.policy", "compact")],
         // Dead letters keep their records' timestamps, so age here is the age of the record, and a
         // timestamp may be the very reason why the record is dead.
         OutTopic::DeadLetters => &[
@@ -186,7 +184,7 @@ mod tests {
         config.topics.snapshots = "odr-snapshots".to_owned();
         let layout = TopicLayout { partitions: 8, replication: Some(3), horizon_days: 75 };
         let plans = plan(&config, layout);
-        assert_eq!(plans.len(), 9);
+        assert_eq!(plans.len(), 10);
         let of = |topic: &str, name: &str| {
             let plan = plans.iter().find(|plan| plan.topic == topic).unwrap();
             plan.settings.iter().find(|(one, _)| *one == name).map(|(_, value)| value.clone())
@@ -195,8 +193,11 @@ mod tests {
         assert_eq!(of("orders", "min.insync.replicas").as_deref(), Some("2"));
         assert_eq!(of("odr-progress", "retention.ms").as_deref(), Some("-1"));
         assert_eq!(of("odr-status", "cleanup.policy").as_deref(), Some("compact"));
+        assert_eq!(of("odr-advice", "cleanup.policy").as_deref(), Some("compact"));
         assert_eq!(of("odr-snapshots", "cleanup.policy").as_deref(), Some("compact"));
-        let without = KafkaConfig::new("kafka:9092", "odrwatch", "host");
+        let mut without = KafkaConfig::new("kafka:9092", "odrwatch", "host");
+        assert_eq!(plan(&without, layout).len(), 9);
+        without.topics.advice.clear();
         assert_eq!(plan(&without, layout).len(), 8);
     }
 }

@@ -66,7 +66,7 @@ pub(super) struct Producer {
     // The order of these fields is the order in which they are dropped.
     answers: Queue,
     client: ThreadedProducer<SinkContext>,
-    names: [CString; 4],
+    names: [CString; 5],
     /// The partitions whose last stable offset has not yet reached this high watermark.
     waiting: BTreeMap<Place, i64>,
     /// The troubles of the client when it began.
@@ -103,9 +103,10 @@ impl Producer {
         config: &KafkaConfig,
         facts: &TopicFacts,
     ) -> Result<Unsettled, SourceError> {
-        let bytes = OutTopic::ALL.map(|topic| facts.output(topic).max_message_bytes);
-        let (smallest, largest) =
-            bytes.iter().fold((usize::MAX, 0), |(least, most), &b| (least.min(b), most.max(b)));
+        let written = facts.outputs.iter().filter(|fact| fact.partitions > 0);
+        let (smallest, largest) = written
+            .map(|fact| fact.max_message_bytes)
+            .fold((usize::MAX, 0), |(least, most), bytes| (least.min(bytes), most.max(bytes)));
         let witness = Witness::new("producer", config.secrets());
         let client: ThreadedProducer<SinkContext> = config
             .producer(smallest, largest)?

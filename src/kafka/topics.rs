@@ -66,6 +66,17 @@ pub struct TopicFact {
 }
 
 impl TopicFact {
+    /// A topic that is not written.
+    const fn none() -> Self {
+        Self {
+            partitions: 0,
+            replication: 0,
+            min_insync_replicas: None,
+            max_message_bytes: 0,
+            max_ahead_ms: None,
+        }
+    }
+
     /// The numbers of its partitions.
     pub(super) fn numbers(&self) -> Range<i32> {
         0..i32::try_from(self.partitions).expect("Kafka counts partitions as i32")
@@ -79,8 +90,8 @@ pub struct TopicFacts {
     pub partitions: u32,
     /// The inputs, in the order of [`Topic::ALL`].
     pub inputs: [TopicFact; 4],
-    /// The outputs, in the order of [`OutTopic::ALL`].
-    pub outputs: [TopicFact; 4],
+    /// The outputs, in the order of [`OutTopic::ALL`]; without partitions where none is written.
+    pub outputs: [TopicFact; 5],
     /// The topic of snapshots, if they are kept in one.
     pub snapshots: Option<TopicFact>,
     /// What is odd but no reason not to start.
@@ -95,6 +106,7 @@ impl TopicFacts {
             OutTopic::Status => &self.outputs[1],
             OutTopic::DeadLetters => &self.outputs[2],
             OutTopic::Progress => &self.outputs[3],
+            OutTopic::Advice => &self.outputs[4],
         }
     }
 }
@@ -222,7 +234,7 @@ impl Cluster {
     /// What the cluster says of all topics, by name.
     fn look(&self, config: &KafkaConfig) -> Result<BTreeMap<String, Found>, SourceError> {
         let inputs = config.topics.inputs.iter().map(String::as_str);
-        let outputs = OutTopic::ALL.into_iter().map(|topic| config.topics.output(topic));
+        let outputs = config.topics.outputs().map(|(_, name)| name);
         let names = inputs.chain(outputs).chain(config.topics.of_snapshots());
         names.map(|name| Ok((name.to_owned(), self.look_at(name)?))).collect()
     }
@@ -316,10 +328,10 @@ fn judge(
         judge.input_limits(name);
     }
     judge.equal_timestamps();
-    for topic in OutTopic::ALL {
-        let name = config.topics.output(topic);
+    for (topic, name) in config.topics.outputs() {
         match topic {
             OutTopic::Status => judge.only_compaction(name, "standings are lost with time"),
+            OutTopic::Advice => judge.only_compaction(name, "advice is lost with time"),
             OutTopic::Alerts | OutTopic::DeadLetters => {
                 judge.no_compaction(name);
                 judge.timestamps(name, "CreateTime");
@@ -341,7 +353,8 @@ fn judge(
         return Err(problems);
     }
     let inputs = Topic::ALL.map(|topic| fact(config.topics.input(topic)));
-    let outputs = OutTopic::ALL.map(|topic| fact(config.topics.output(topic)));
+    let written = |topic| Some(config.topics.output(topic)).filter(|name| !name.is_empty());
+    let outputs = OutTopic::ALL.map(|topic| written(topic).map_or_else(TopicFact::none, fact));
     let snapshots = config.topics.of_snapshots().map(fact).next();
     Ok(TopicFacts { partitions: inputs[0].partitions, inputs, outputs, snapshots, warnings })
 }
@@ -378,8 +391,8 @@ impl Judge<'_> {
     fn partitions(&mut self) {
         let topics = &self.config.topics;
         let inputs: Vec<&str> = topics.inputs.iter().map(String::as_str).collect();
-        let outputs = OutTopic::ALL.map(|topic| topics.output(topic));
-        for name in inputs.iter().chain(&outputs).copied().chain(topics.of_snapshots()) {
+        let outputs = topics.outputs().map(|(_, name)| name);
+        for name in inputs.iter().copied().chain(outputs).chain(topics.of_snapshots()) {
             if self.found[name].partitions == 0 {
                 self.problem(name, "it does not exist".to_owned(), CREATE.to_owned());
             }
@@ -400,8 +413,9 @@ impl Judge<'_> {
                 self.problem(name, problem, cure);
             }
         }
-        let by_shard = [OutTopic::Alerts, OutTopic::Progress].map(|topic| topics.output(topic));
-        for name in by_shard.into_iter().chain(topics.of_snapshots()) {
+        let by_shard = [OutTopic::Alerts, OutTopic::Progress, OutTopic::Advice];
+        let by_shard = topics.outputs().filter(|(topic, _)| by_shard.contains(topic));
+        for name in by_shard.map(|(_, name)| name).chain(topics.of_snapshots()) {
             let has = self.found[name].partitions;
             if has > 0 && has != wanted {
                 let cure = if has < wanted {

@@ -32,6 +32,7 @@ fn good(config: &KafkaConfig) -> BTreeMap<String, Found> {
         (config.topics.status.clone(), topic(&[("cleanup.policy", "compact")])),
         (config.topics.dead_letters.clone(), topic(&[delete, create, large])),
         (config.topics.progress.clone(), topic(&[delete, forever, append])),
+        (config.topics.advice.clone(), topic(&[("cleanup.policy", "compact")])),
     ];
     inputs.chain(outputs).collect()
 }
@@ -71,11 +72,13 @@ fn topics_as_they_must_be_are_found_fit() {
 
 #[test]
 fn each_problem_is_told_with_its_cure() {
-    let cases: [(&str, Box<dyn FnOnce(&mut Found)>, &str); 10] = [
+    let cases: [(&str, Box<dyn FnOnce(&mut Found)>, &str); 12] = [
         ("orders", Box::new(|found| found.partitions = 0), "odrwatch topics create"),
         ("claims", Box::new(|found| found.partitions = 9), "into a new topic with 8 partitions"),
         ("odr-alerts", Box::new(|found| found.partitions = 4), "--topic odr-alerts --partitions 8"),
         ("odr-progress", Box::new(|found| found.partitions = 9), "delete this one"),
+        ("odr-advice", Box::new(|found| found.partitions = 9), "delete this one"),
+        ("odr-advice", Box::new(set("cleanup.policy", "delete")), "cleanup.policy=compact"),
         ("orders", Box::new(set("cleanup.policy", "compact,delete")), "cleanup.policy=delete"),
         ("orders", Box::new(set("retention.ms", "604800000")), "retention.ms=6652800000"),
         ("odr-status", Box::new(set("cleanup.policy", "delete")), "cleanup.policy=compact"),
@@ -109,7 +112,7 @@ fn all_problems_are_told_at_once() {
     for one in found.values_mut() {
         *one = Found::default();
     }
-    assert_eq!(judge(&found, &config, 75).unwrap_err().len(), 8);
+    assert_eq!(judge(&found, &config, 75).unwrap_err().len(), 9);
 }
 
 #[test]
@@ -125,6 +128,16 @@ fn what_is_odd_but_harmless_is_a_warning() {
         assert_eq!(warnings.len(), 1, "{name}: {warnings:?}");
         assert!(warnings[0].contains(cure), "{name}: {warnings:?}");
     }
+}
+
+#[test]
+fn advice_that_is_off_needs_no_topic() {
+    let mut config = config();
+    let mut found = good(&config);
+    found.remove("odr-advice");
+    config.topics.advice.clear();
+    let facts = judge(&found, &config, 75).unwrap();
+    assert_eq!(facts.output(OutTopic::Advice).numbers(), 0..0);
 }
 
 #[test]

@@ -6,7 +6,9 @@
 
 use super::ports::{Batch, Header, OutRecord, OutTopic, ShardOffsets};
 use super::slot::{DeadRecord, Slot};
+use crate::advice::Terms;
 use crate::domain::effects::{Alert, Status};
+use crate::domain::event::Topic;
 use crate::domain::ids::ShardNo;
 use crate::domain::time::BoundaryLength;
 use crate::wire::dead_letter::{self, Original};
@@ -28,6 +30,8 @@ pub struct Identity {
     pub shards: u32,
     /// The length of the interval between boundaries.
     pub length: BoundaryLength,
+    /// How long one may act on a defect.
+    pub terms: Terms,
     /// The largest record that the dead-letter topic takes.
     pub max_dead_letter_bytes: usize,
 }
@@ -42,6 +46,7 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     for standing in &slot.effects.statuses {
         batch.records.push(status_record(standing));
     }
+    add_advice(batch, slot, &identity.terms);
     let dead = std::mem::take(&mut slot.effects.dead);
     for letter in &dead {
         let record = slot.next_dead(letter.topic, letter.offset);
@@ -62,6 +67,15 @@ pub fn add(batch: &mut Batch, slot: &mut Slot, number: u64, identity: &Identity)
     if by_clock {
         batch.max_clock_skew_ms = Some(identity.length.ms());
     }
+}
+
+/// Adds advice and quotes. Quotes of what lies behind the closed position go on waiting.
+fn add_advice(batch: &mut Batch, slot: &mut Slot, terms: &Terms) {
+    for told in slot.effects.told() {
+        batch.records.extend(slot.quotes.record_of(told, terms, slot.number));
+    }
+    let closed = slot.shard.positions()[Topic::Feedback.index()].next;
+    slot.quotes.forget_before(closed);
 }
 
 pub(super) fn alert_record(raised: &Alert, shard: ShardNo) -> OutRecord {

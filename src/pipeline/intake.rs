@@ -5,15 +5,20 @@
 
 use crate::domain::event::Topic;
 use crate::domain::ids::Offset;
+use crate::domain::policy::Policy;
 use crate::domain::shard::{LimitReached, Shard};
 use crate::domain::time::RecordTime;
 use crate::wire::input::{DeadLetterCause, Decoder, Limits};
 
+use super::advice::{AdviceRules, Reader};
+
 /// What became of a record when it was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It waits for its boundary.
     Waits,
+    /// It waits for its boundary, and so does what is to be written of its comment.
+    Quoted(Vec<u8>),
     /// It will be a dead letter of its boundary.
     Dead(DeadLetterCause),
 }
@@ -23,13 +28,21 @@ pub enum Taken {
 pub struct Intake {
     decoder: Decoder,
     limits: Limits,
+    reader: Option<Reader>,
 }
 
 impl Intake {
     /// An intake that holds records to these limits.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
-        Self { decoder: Decoder::new(), limits }
+        Self { decoder: Decoder::new(), limits, reader: None }
+    }
+
+    /// The same, which also reads the comments of negative feedback, if advice is given.
+    #[must_use]
+    pub fn reading(limits: Limits, advice: Option<AdviceRules>, policy: &Policy) -> Self {
+        let reader = advice.map(|rules| rules.reader(policy));
+        Self { reader, ..Self::new(limits) }
     }
 
     /// What records are held to.
@@ -58,8 +71,13 @@ impl Intake {
         match self.decoder.decode(topic, value, time, partition, &self.limits) {
             Ok(event) => {
                 let time = time.expect("a record without a time is never decoded to an event");
-                shard.accept(topic, offset, time, &event)?;
-                Ok(Taken::Waits)
+                let read = self.reader.and_then(|reader| reader.read(&event, value));
+                let Some(read) = read else {
+                    shard.accept(topic, offset, time, &event)?;
+                    return Ok(Taken::Waits);
+                };
+                shard.accept_noted(topic, offset, time, &event, Some(read.note))?;
+                Ok(read.quotes.map_or(Taken::Waits, Taken::Quoted))
             }
             Err(cause) => {
                 shard.accept_dead(topic, offset, time, cause.reason())?;

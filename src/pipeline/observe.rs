@@ -1,5 +1,6 @@
 //! What a slot tells its metrics: gauges now and then, counters with each commit.
 
+use super::advice;
 use super::ports::Broker;
 use super::slot::{Now, Slot};
 use crate::domain::event::Topic;
@@ -15,6 +16,9 @@ const BANDS_MS: i64 = 5_000;
 /// Counts what a slot has just committed.
 pub fn committed(slot: &Slot, metrics: &Metrics) {
     metrics.effects(&slot.effects);
+    for ending in &slot.effects.endings {
+        metrics.eligible_feedback_ended(advice::eligible_rules(ending), ending.was_granted);
+    }
     let count = |kind: fn(&DecisionLine) -> bool| {
         let count = slot.fresh.iter().filter(|decision| kind(decision)).count();
         u64::try_from(count).unwrap_or(u64::MAX)

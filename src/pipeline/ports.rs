@@ -26,6 +26,7 @@ pub struct InputPartition {
     pub shard: ShardNo,
 }
 
+pub use super::topic_names::TopicNames;
 pub use crate::wire::Header;
 
 /// Gives a record's headers when they are wanted, which is only for dead letters.
@@ -109,11 +110,14 @@ pub enum OutTopic {
     DeadLetters,
     /// Progress records.
     Progress,
+    /// Advice, compacted.
+    Advice,
 }
 
 impl OutTopic {
-    /// All output topics.
-    pub const ALL: [Self; 4] = [Self::Alerts, Self::Status, Self::DeadLetters, Self::Progress];
+    /// All output topics. Headers of progress records hold their places: new ones come last.
+    pub const ALL: [Self; 5] =
+        [Self::Alerts, Self::Status, Self::DeadLetters, Self::Progress, Self::Advice];
 
     /// The role's name.
     #[must_use]
@@ -123,60 +127,7 @@ impl OutTopic {
             Self::Status => "status",
             Self::DeadLetters => "dead_letters",
             Self::Progress => "progress",
-        }
-    }
-}
-
-/// The names of all topics, all different, each within Kafka's grammar of topic names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicNames {
-    /// The four inputs, in the order of [`Topic::ALL`].
-    pub inputs: [String; 4],
-    /// Alerts.
-    pub alerts: String,
-    /// Standings, compacted.
-    pub status: String,
-    /// Dead letters.
-    pub dead_letters: String,
-    /// Progress and decisions.
-    pub progress: String,
-    /// Snapshots, compacted; empty where they are not kept in a topic.
-    pub snapshots: String,
-}
-
-impl TopicNames {
-    /// The name of an input topic.
-    #[must_use]
-    pub fn input(&self, topic: Topic) -> &str {
-        &self.inputs[topic.index()]
-    }
-
-    /// The name of the topic of snapshots, if they are kept in one.
-    pub fn of_snapshots(&self) -> impl Iterator<Item = &str> {
-        Some(self.snapshots.as_str()).filter(|name| !name.is_empty()).into_iter()
-    }
-
-    /// The name of an output topic.
-    #[must_use]
-    pub fn output(&self, topic: OutTopic) -> &str {
-        match topic {
-            OutTopic::Alerts => &self.alerts,
-            OutTopic::Status => &self.status,
-            OutTopic::DeadLetters => &self.dead_letters,
-            OutTopic::Progress => &self.progress,
-        }
-    }
-}
-
-impl Default for TopicNames {
-    fn default() -> Self {
-        Self {
-            inputs: Topic::ALL.map(|topic| topic.as_str().to_owned()),
-            alerts: "odr-alerts".to_owned(),
-            status: "odr-status".to_owned(),
-            dead_letters: "odr-dead-letters".to_owned(),
-            progress: "odr-progress".to_owned(),
-            snapshots: String::new(),
+            Self::Advice => "advice",
         }
     }
 }

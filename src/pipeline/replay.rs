@@ -1,20 +1,23 @@
-//! A bounded replay: records up to an end, recorded decisions, and the four files that come out.
+//! A bounded replay: records up to an end, recorded decisions, and the files that come out.
 //!
 //! Invariants: the outputs depend on the records and decisions alone, not on how the partitions
 //! interleave on the way in; every record read ends in one outcome or is pending.
 
 use std::collections::BTreeMap;
 
+use crate::advice::Terms;
 use crate::domain::effects::{DeadLetter, Effects, Outcomes};
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::shard::{AlertingStart, LimitReached, Limits, Shard, ShardConfig};
 use crate::domain::time::{Boundary, RecordTime};
 use crate::wire::decision::DecisionLine;
-use crate::wire::{alert, dead_letter, input, outcomes, totals};
+use crate::wire::{advice as wire_advice, alert, dead_letter, input, outcomes, totals};
 
+use super::advice::{AdviceRules, WaitingQuotes};
 use super::decisions::Recorded;
-use super::intake::Intake;
+use super::intake::{Intake, Taken};
+use super::ports::OutRecord;
 use super::summary::Summary;
 
 /// The last instant that a record of a replay may have, in ms: the end of the year 9999. Time
@@ -28,6 +31,8 @@ pub struct ReplayConfig {
     pub shard: ShardConfig,
     /// What records are held to; its `partitions` is the partition count.
     pub input: input::Limits,
+    /// What advice is made by; none makes none.
+    pub advice: Option<AdviceRules>,
     /// Close the boundaries up to this instant (ms) instead of up to the last record's.
     pub until_ms: Option<i64>,
     /// Whether the configuration says `alerts_from: live`, which needs recorded decisions here.
@@ -101,11 +106,13 @@ pub enum ReplayError {
     },
 }
 
-/// The contents of the four files, and the counts behind them.
+/// The contents of the files, and the counts behind them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// `alerts.jsonl`
     pub alerts: Vec<u8>,
+    /// `advice.jsonl`
+    pub advice: Vec<u8>,
     /// `totals.jsonl`
     pub totals: Vec<u8>,
     /// `dead.jsonl`
@@ -125,6 +132,8 @@ struct ReplayShard {
     recorded: Recorded,
     effects: Effects,
     alerts: Vec<u8>,
+    advice: Vec<u8>,
+    quotes: WaitingQuotes,
     summary: Summary,
     dead: Vec<DeadLetter>,
     outcomes: Outcomes,
@@ -154,7 +163,7 @@ impl Replay {
     pub fn new(config: ReplayConfig, decisions: Vec<DecisionLine>) -> Self {
         let length = config.shard.length;
         let until = config.until_ms.map(|ms| Boundary::from_number(ms.div_euclid(length.ms())));
-        let intake = Intake::new(config.input);
+        let intake = Intake::reading(config.input, config.advice, &config.shard.policy);
         Self { config, intake, decisions, shards: BTreeMap::new(), until, last: None }
     }
 
@@ -170,6 +179,7 @@ impl Replay {
         timestamp_ms: Option<i64>,
         value: Option<&[u8]>,
     ) -> Result<(), ReplayError> {
+        let terms = self.config.advice.unwrap_or_default().terms;
         let partitions = self.config.input.partitions;
         if partition.get() >= partitions {
             let topic = topic.as_str();
@@ -195,9 +205,11 @@ impl Replay {
             let topic = topic.as_str();
             return Err(ReplayError::NoSuchTime { topic, partition, offset, ms });
         }
-        self.intake
-            .take(&mut of.shard, topic, offset, time, value)
-            .map_err(|reached| limit(partition, reached))?;
+        let taken = self.intake.take(&mut of.shard, topic, offset, time, value);
+        match taken.map_err(|reached| limit(partition, reached))? {
+            Taken::Quoted(value) => of.quotes.keep(offset, value),
+            Taken::Waits | Taken::Dead(_) => {}
+        }
         if let Some(watermark) = of.shard.inbox().watermark(topic) {
             let boundary = Boundary::of_watermark(watermark, self.config.shard.length);
             let first = of.records.map_or(boundary, |(first, _)| first.min(boundary));
@@ -212,7 +224,7 @@ impl Replay {
             of.shard
                 .close(boundary, &mut of.effects)
                 .map_err(|reached| limit(partition, reached))?;
-            of.collect();
+            of.collect(&terms);
         }
         Ok(())
     }
@@ -236,6 +248,7 @@ impl Replay {
         let mut shard = Shard::new(ShardConfig {
             shard: partition,
             start,
+            matters: self.config.advice.is_some(),
             limits: Limits { ..self.config.shard.limits },
             first: [NextOffset::stated(0); 4],
             ..self.config.shard.clone()
@@ -248,6 +261,8 @@ impl Replay {
             recorded,
             effects: Effects::default(),
             alerts: Vec::new(),
+            advice: Vec::new(),
+            quotes: WaitingQuotes::default(),
             summary: Summary::default(),
             dead: Vec::new(),
             outcomes: Outcomes::default(),
@@ -263,13 +278,14 @@ impl Replay {
         let last = self.last_boundary();
         self.last = last;
         let first = self.first_boundary();
+        let terms = self.config.advice.unwrap_or_default().terms;
         for (partition, of) in &mut self.shards {
             for topic in Topic::ALL {
                 of.recorded.apply_rest(&mut of.shard, topic);
                 of.shard.finish(topic);
             }
             let Some(last) = last else { continue };
-            of.end(first, last).map_err(|reached| limit(*partition, reached))?;
+            of.end(first, last, &terms).map_err(|reached| limit(*partition, reached))?;
         }
         Ok(self.output())
     }
@@ -305,6 +321,7 @@ impl Replay {
         let mut dead: Vec<(Topic, ShardNo, DeadLetter)> = Vec::new();
         for (partition, of) in &self.shards {
             output.alerts.extend_from_slice(&of.alerts);
+            output.advice.extend_from_slice(&of.advice);
             output.summary.add(&of.summary, &of.shard);
             for total in of.shard.totals() {
                 totals::write_line(&total, &mut output.totals);
@@ -327,7 +344,12 @@ impl Replay {
 impl ReplayShard {
     /// Closes what is left up to the last boundary of the replay. Records without a time, in a
     /// shard that has none with one, end with the first boundary of any shard.
-    fn end(&mut self, first: Option<Boundary>, last: Boundary) -> Result<(), LimitReached> {
+    fn end(
+        &mut self,
+        first: Option<Boundary>,
+        last: Boundary,
+        terms: &Terms,
+    ) -> Result<(), LimitReached> {
         let is_untimed = self.shard.closed().is_none()
             && self.shard.inbox().has_unplaced()
             && self.shard.next_effect().is_none();
@@ -337,23 +359,40 @@ impl ReplayShard {
         }
         while let Some(next) = self.shard.next_effect().filter(|next| *next <= last) {
             self.shard.close(next, &mut self.effects)?;
-            self.collect();
+            self.collect(terms);
         }
-        self.collect();
+        self.collect(terms);
         Ok(())
     }
 
     /// Moves the effects of closed boundaries into the outputs.
-    fn collect(&mut self) {
+    fn collect(&mut self, terms: &Terms) {
         for raised in &self.effects.alerts {
             alert::write_value(raised, self.shard.number(), &mut self.alerts);
             self.alerts.push(b'\n');
         }
         self.summary.count(self.shard.number(), &self.effects.alerts);
+        self.collect_advice(terms);
         self.dead.append(&mut self.effects.dead);
         self.outcomes.add(&self.effects.outcomes);
         self.effects.clear();
     }
+
+    /// One line for each advice record: its key and its value, which is null for a tombstone.
+    fn collect_advice(&mut self, terms: &Terms) {
+        let shard = self.shard.number();
+        for told in self.effects.told() {
+            if let Some(record) = self.quotes.record_of(told, terms, shard) {
+                write_advice(&record, &mut self.advice);
+            }
+        }
+        self.quotes.forget_before(self.shard.positions()[Topic::Feedback.index()].next);
+    }
+}
+
+fn write_advice(record: &OutRecord, out: &mut Vec<u8>) {
+    let key = record.key.as_deref().unwrap_or_default();
+    wire_advice::write_line(key, record.value.as_deref(), out);
 }
 
 fn limit(shard: ShardNo, reached: LimitReached) -> ReplayError {
@@ -378,6 +417,7 @@ mod tests {
                 limits: Limits::default(),
                 start: AlertingStart::Earliest,
                 statuses: false,
+                matters: true,
                 hash_seed: 1,
                 first: [NextOffset::stated(0); 4],
             },
@@ -385,6 +425,7 @@ mod tests {
                 partitioner: Partitioner::Off,
                 ..input::Limits::with_partitions(2)
             },
+            advice: None,
             until_ms,
             needs_recorded_start: false,
         };

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use super::advice::WaitingQuotes;
 use super::breaker::Breaker;
 use super::decisions::{Recorded, is_covered};
 use super::idle::Quiet;
@@ -37,7 +38,8 @@ const READ_BATCH: usize = 100;
 /// them all.
 const FRESH_DECISIONS: usize = 4096;
 
-/// Bytes of waiting dead letters above which only the partition that holds the shard back is read.
+/// Bytes of waiting dead letters and quotes above which only the partition that holds the shard
+/// back is read.
 const DEAD_BYTES_HELD: usize = 64 << 20;
 
 /// Two readings of the clock, taken at the top of a turn.
@@ -113,6 +115,8 @@ pub struct Slot {
     pub progress_at: Option<Offset>,
     /// Committed decisions about what lies behind the closed positions.
     open: Vec<DecisionLine>,
+    /// What is to be written of comments whose boundary is not committed.
+    pub quotes: WaitingQuotes,
     /// Its metrics.
     pub metrics: ShardMetrics,
     /// The phase that the health board has; none while it has not.
@@ -156,6 +160,7 @@ impl Slot {
             kept: None,
             progress_at: None,
             open: Vec::new(),
+            quotes: WaitingQuotes::default(),
             metrics,
             shown: None,
             counted_ms: i64::MIN / 2,
@@ -180,6 +185,7 @@ impl Slot {
         self.kept = None;
         self.progress_at = None;
         self.open.clear();
+        self.quotes = WaitingQuotes::default();
         self.dead = Default::default();
         self.dead_bytes = 0;
         self.breakers = Default::default();
@@ -251,7 +257,7 @@ impl Slot {
         let mut topics = Topic::ALL;
         topics.sort_by_key(|topic| self.shard.inbox().watermark(*topic));
         let is_full = self.shard.inbox().waiting_records() > rules.pending_soft
-            || self.dead_bytes > DEAD_BYTES_HELD;
+            || self.dead_bytes + self.quotes.bytes() > DEAD_BYTES_HELD;
         let holds_back = self.shard.next_effect();
         for topic in topics {
             if is_full && holds_back.is_some_and(|next| self.shard.inbox().has_reached(topic, next))
@@ -392,6 +398,10 @@ impl Slot {
         }
         let dead = match taken {
             Taken::Waits => None,
+            Taken::Quoted(value) => {
+                self.quotes.keep(offset, value);
+                None
+            }
             Taken::Dead(cause) => {
                 self.keep_dead(topic, record, cause);
                 Some(cause.reason())

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::advice::AdviceRules;
 use super::batch::{self, Identity};
 use super::board::{Board, Publisher};
 pub use super::closing::StartRule;
@@ -68,6 +69,8 @@ pub struct WorkerConfig {
     pub shard: ShardConfig,
     /// What records are held to.
     pub input: input::Limits,
+    /// What advice is made by; none makes none.
+    pub advice: Option<AdviceRules>,
     /// From when on a shard alerts that starts for the first time.
     pub start: StartRule,
     /// How long a partition must be silent to be idle, in ms.
@@ -140,30 +143,31 @@ impl<B: Broker> Worker<B> {
         health: Arc<HealthBoard>,
     ) -> Self {
         let length = config.shard.length;
-        let pending_soft = config.shard.limits.pending / 2;
+        let shard = ShardConfig { matters: config.advice.is_some(), ..config.shard };
         health.set_worker(config.number, WorkerState::Joining);
         Self {
             slots: BTreeMap::new(),
+            intake: Intake::reading(config.input, config.advice, &shard.policy),
             opener: Opener {
-                shard: config.shard,
+                shard,
                 policy: config.policy.clone(),
                 transaction_timeout_ms: config.transaction_timeout_ms,
                 accepts_gaps: config.accepts_gaps,
             },
             inputs: Inputs::new(config.topics.clone(), config.input.partitions),
-            intake: Intake::new(config.input),
             identity: Identity {
                 topics: config.topics,
                 policy: config.policy,
                 owner: config.owner,
                 shards: config.input.partitions,
                 length,
+                terms: config.advice.unwrap_or_default().terms,
                 max_dead_letter_bytes: broker.max_record_bytes(OutTopic::DeadLetters),
             },
             read_rules: ReadRules {
                 max_clock_ahead_ms: config.max_clock_ahead_ms,
                 breaker_percent: config.breaker_percent,
-                pending_soft,
+                pending_soft: config.shard.limits.pending / 2,
             },
             idle_rules: IdleRules { idle_after_ms: config.idle_after_ms, length },
             start: config.start,

@@ -1,4 +1,5 @@
-//! What a snapshot looks like, version 1.
+//! What a snapshot looks like, version 2. Version 1 knew no notes and no first events of defects,
+//! and is the same in all else.
 //!
 //! ```text
 //! "odrsnap\n"  version  | header length, header (JSON), its checksum
@@ -10,8 +11,9 @@
 //! and holds the progress record that was committed with it, so that a snapshot explains itself.
 //!
 //! Invariants: one changed, missing or additional byte anywhere is found before any of the content
-//! is used; what was ever written is read for ever (`tests/data/snapshot.v1`). Absent on purpose:
-//! protection against somebody who writes checksums anew: whoever can do that can do worse.
+//! is used; what was ever written is read for ever (`tests/data/snapshot.v1`, `.v2`). Absent on
+//! purpose: protection against somebody who writes checksums anew: whoever can do that can do
+//! worse.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -25,7 +27,7 @@ use crate::wire::progress::{self, Progress, ProgressError};
 const MAGIC: &[u8; 8] = b"odrsnap\n";
 
 /// The version that is written, and the newest that is read.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// The kind of the end, which is none of a block's.
 const END: u8 = 0;
@@ -298,7 +300,7 @@ impl<'a> Reader<'a> {
         reader.bytes(MAGIC.len())?;
         let version = u16::from_le_bytes(reader.array()?);
         match version {
-            1 => {}
+            1 | 2 => {}
             found if found > VERSION => return Err(Refused::NewerVersion { found }),
             found => return Err(damaged(format!("there is no version {found}"))),
         }

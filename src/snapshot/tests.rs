@@ -1,6 +1,7 @@
-//! Snapshots of a small shard: every byte of theirs, and the golden file of version 1.
+//! Snapshots of a small shard: every byte of theirs, and the golden file of each version.
 
 use super::format::{self, Expected, Header, Refused};
+use crate::advice::{Decision, Noted, Rule};
 use crate::domain::effects::Effects;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
@@ -8,12 +9,14 @@ use crate::domain::image::Taking;
 use crate::domain::policy::{Policy, Scope, View};
 use crate::domain::shard::{AlertingStart, Limits, Shard, ShardConfig};
 use crate::domain::time::{BoundaryLength, RecordTime};
+use crate::pipeline::advice::AdviceRules;
 use crate::pipeline::intake::Intake;
 use crate::wire::decision::DecisionLine;
 use crate::wire::input;
 use crate::wire::progress::{self, Position, Progress};
 
 const GOLDEN: &[u8] = include_bytes!("../../tests/data/snapshot.v1");
+const GOLDEN_2: &[u8] = include_bytes!("../../tests/data/snapshot.v2");
 
 fn config() -> ShardConfig {
     let (scopes, views) = (Scope::ALL.to_vec(), View::ALL.to_vec());
@@ -25,6 +28,7 @@ fn config() -> ShardConfig {
         limits: Limits::default(),
         start: AlertingStart::Earliest,
         statuses: true,
+        matters: true,
         hash_seed: 5,
         first: [NextOffset::stated(0); 4],
     }
@@ -72,6 +76,29 @@ fn shard() -> Shard {
     shard.close_through(last, &mut effects).unwrap();
     assert!(effects.outcomes.dead.iter().flatten().all(|count| *count == 0), "{effects:?}");
     assert!(effects.alerts.len() > 3 && shard.held().orphans == 1, "{effects:?}");
+    shard.rewind();
+    shard
+}
+
+/// The same with what version 2 added: a feedback with a note, whose first event was another one.
+fn advised_shard() -> Shard {
+    let mut shard = shard();
+    let (limits, rules) = (input::Limits::with_partitions(1), AdviceRules::default());
+    let mut intake = Intake::reading(limits, Some(rules), &Policy::default());
+    for (offset, hour) in (0..).zip([8, 9]) {
+        let value = format!(
+            r#"{{"seller_id":"A2SELLER","order_id":"odd order",
+            "event_time":"2026-03-05T{hour:02}:00:00Z","rating":1,"status":"updated",
+            "comment":"Seller's e-mail: lamps@shop.example"}}"#
+        );
+        let time = Some(RecordTime::from_ms(1_772_704_800_000 + offset));
+        let offset = Offset::new(offset);
+        intake.take(&mut shard, Topic::Feedback, offset, time, Some(value.as_bytes())).unwrap();
+    }
+    let last = shard.inbox().last_waiting().unwrap();
+    let mut effects = Effects::default();
+    shard.close_through(last, &mut effects).unwrap();
+    assert_eq!((effects.matters.len(), effects.quotes.len()), (2, 1), "{effects:?}");
     shard.rewind();
     shard
 }
@@ -131,7 +158,7 @@ fn refused(bytes: &[u8], expected: &Expected) -> Refused {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let shard = shard();
+    let shard = advised_shard();
     let bytes = written(&shard);
     let (found, restored) = format::read(&bytes, &expected(), config()).unwrap();
     assert_eq!(found, header(&shard));
@@ -142,7 +169,7 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn every_changed_byte_is_found() {
-    let bytes = written(&shard());
+    let bytes = written(&advised_shard());
     for place in 0..bytes.len() {
         for flip in [0x01, 0x20, 0x80, 0xFF] {
             let mut changed = bytes.clone();
@@ -203,6 +230,20 @@ fn the_golden_snapshot_of_version_1_is_read_for_ever() {
     assert_eq!(restored.totals(), shard.totals());
     assert_eq!(restored.held(), shard.held());
     assert_eq!(restored.at_risk(), shard.at_risk());
+}
+
+#[test]
+fn the_golden_snapshot_of_version_2_is_read_for_ever() {
+    let (found, restored) = format::read(GOLDEN_2, &expected(), config()).unwrap();
+    let shard = advised_shard();
+    assert_eq!(found, header(&shard));
+    let look = restored.look("A2SELLER", "").unwrap();
+    assert_eq!(Some(&look), shard.look("A2SELLER", "").as_ref());
+    let feedback = look.defects.iter().find(|defect| defect.note.is_some()).unwrap();
+    assert_eq!(feedback.event_time.ms() - feedback.opened.ms(), 3_600_000);
+    let noted = Noted::of_bytes(feedback.note.as_ref().unwrap().as_bytes()).unwrap();
+    assert_eq!(noted.compact.decisions[Rule::PersonalData.index()], Decision::Eligible);
+    assert_eq!(written(&restored), GOLDEN_2, "what this version writes");
 }
 
 #[test]

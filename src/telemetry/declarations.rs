@@ -121,6 +121,13 @@ pub const DECISIONS: Declaration = counter(
     &[Label::Decision],
     "Decisions taken by the clock and recorded for replays, by kind.",
 );
+/// Ends of feedback that was held to be eligible for removal.
+pub const ELIGIBLE_FEEDBACK: Declaration = counter(
+    "odrwatch_eligible_feedback_total",
+    Unit::Count,
+    &[Label::Rule, Label::End],
+    "Negative feedback that ended after a rule was held to let it be removed, by rule and end.",
+);
 /// Alerts by kind and state.
 pub const ALERTS: Declaration = counter(
     "odrwatch_alerts_total",
@@ -418,12 +425,13 @@ pub const PROCESS_START: Declaration = gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub const ALL: [Declaration; 51] = [
+pub const ALL: [Declaration; 52] = [
     RECORDS,
     DEAD_LETTERS,
     BOUNDARIES,
     DECISIONS,
     ALERTS,
+    ELIGIBLE_FEEDBACK,
     ACTIVE_ALERTS,
     ACCOUNTS,
     ORDERS,

@@ -5,6 +5,7 @@
 //! number is bounded.
 
 use super::outside::{Answer, Closed, Fate};
+pub use super::removal::{RemovalEnd, RemovalRule};
 use crate::domain::effects::{AlertKind, AlertState};
 use crate::domain::event::{DeadReason, Outcome, Topic};
 pub use crate::domain::risk::Band;
@@ -354,6 +355,10 @@ pub enum Label {
     Failure,
     /// Why a snapshot was not used.
     Refusal,
+    /// A rule by which a feedback may be removed.
+    Rule,
+    /// How a feedback ended that was held to be eligible.
+    End,
     /// Why a worker stopped.
     Stop,
     /// Why the server closed a connection.
@@ -376,7 +381,7 @@ pub enum Label {
 
 impl Label {
     /// All labels, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Topic,
         Self::Partition,
         Self::Shard,
@@ -390,6 +395,8 @@ impl Label {
         Self::Stage,
         Self::Failure,
         Self::Refusal,
+        Self::Rule,
+        Self::End,
         Self::Stop,
         Self::Cause,
         Self::Answer,
@@ -418,6 +425,8 @@ impl Label {
             Self::Stage => "stage",
             Self::Failure => "failure",
             Self::Refusal => "refusal",
+            Self::Rule => "rule",
+            Self::End => "end",
             Self::Stop => "stop",
             Self::Cause => "cause",
             Self::Answer => "answer",
@@ -446,12 +455,19 @@ impl Label {
             Self::Stage => Stage::ALL.map(Stage::as_str).to_vec(),
             Self::Failure => StoreFailure::ALL.map(StoreFailure::as_str).to_vec(),
             Self::Refusal => Refusal::ALL.map(Refusal::as_str).to_vec(),
+            Self::Rule => RemovalRule::ALL.map(RemovalRule::as_str).to_vec(),
+            Self::End => RemovalEnd::ALL.map(RemovalEnd::as_str).to_vec(),
             Self::Stop => StopReason::ALL.map(StopReason::as_str).to_vec(),
             Self::Cause => Closed::ALL.map(Closed::as_str).to_vec(),
             Self::Answer => Answer::ALL.map(Answer::as_str).to_vec(),
             Self::Fate => Fate::ALL.map(Fate::as_str).to_vec(),
-            Self::Partition | Self::Shard | Self::SellerId | Self::MarketplaceId => return None,
-            Self::Version | Self::Commit | Self::Librdkafka => return None,
+            Self::Partition
+            | Self::Shard
+            | Self::SellerId
+            | Self::MarketplaceId
+            | Self::Version
+            | Self::Commit
+            | Self::Librdkafka => return None,
         })
     }
 }

@@ -17,7 +17,7 @@ use super::bridge_metrics::BridgeMetrics;
 use super::declarations as declared;
 use super::health::{HealthBoard, ShardState};
 use super::http_metrics::HttpMetrics;
-use super::labels::{Band, DecisionKind, ShardPhase, Stage, StopReason};
+use super::labels::{Band, DecisionKind, RemovalEnd, RemovalRule, ShardPhase, Stage, StopReason};
 use super::process::ProcessMetrics;
 use super::registrar::Registrar;
 use super::snapshot_metrics::SnapshotMetrics;
@@ -64,6 +64,7 @@ pub struct Metrics {
     boundaries: IntCounter,
     decisions: [IntCounter; 4],
     alerts: [[IntCounter; 3]; 3],
+    eligible_feedback: [[IntCounter; 2]; 5],
     transactions: Histogram,
     transaction_failures: [IntCounter; 7],
     loud_stops: [IntCounter; 13],
@@ -135,6 +136,11 @@ impl Metrics {
                 AlertKind::ALL.map(AlertKind::as_str),
                 AlertState::ALL.map(AlertState::as_str),
             ),
+            eligible_feedback: registrar.counters_by_two(
+                &declared::ELIGIBLE_FEEDBACK,
+                RemovalRule::ALL.map(RemovalRule::as_str),
+                RemovalEnd::ALL.map(RemovalEnd::as_str),
+            ),
             transactions: registrar
                 .histogram(&declared::TRANSACTION_DURATION, &TRANSACTION_BUCKETS),
             transaction_failures: registrar
@@ -196,6 +202,15 @@ impl Metrics {
     pub fn alert(&self, kind: AlertKind, state: AlertState) {
         let place = AlertState::ALL.iter().position(|known| *known == state);
         self.alerts[kind.index()][place.expect("ALL lists every state")].inc();
+    }
+
+    /// Counts the end of a feedback for every rule, in the order of [`RemovalRule::ALL`], under
+    /// which it was held to be eligible.
+    pub fn eligible_feedback_ended(&self, rules: [bool; 5], was_granted: bool) {
+        let end = usize::from(!was_granted);
+        for (counters, _) in self.eligible_feedback.iter().zip(rules).filter(|(_, is)| *is) {
+            counters[end].inc();
+        }
     }
 
     /// Counts recorded decisions of a kind.

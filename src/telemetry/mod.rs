@@ -21,6 +21,7 @@ pub mod outside;
 pub mod process;
 pub mod progress;
 mod registrar;
+mod removal;
 pub mod seller_metrics;
 pub mod shard_metrics;
 pub mod shard_progress;

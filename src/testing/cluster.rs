@@ -32,7 +32,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster with the four inputs and the four outputs, all empty, its clock at 0.
+    /// A cluster with the four inputs and the outputs, all empty, its clock at 0.
     #[must_use]
     pub fn new(config: ClusterConfig) -> Self {
         Self {

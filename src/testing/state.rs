@@ -62,7 +62,7 @@ pub enum LogName {
 pub(super) struct State {
     pub config: ClusterConfig,
     pub inputs: [Vec<PartitionLog>; 4],
-    pub outputs: [Vec<PartitionLog>; 4],
+    pub outputs: [Vec<PartitionLog>; 5],
     pub group: Group,
     pub offsets: BTreeMap<ShardNo, CommittedShard>,
     pub clock_ms: i64,

@@ -10,12 +10,15 @@
 //! | [`replay`] | lines of `kcat -J` and `rpk topic consume -f json` -> records |
 //! | [`decision`] | recorded decisions, in progress records and in files |
 //! | [`alert`], [`status`], [`dead_letter`], [`progress`] | records of the output topics |
+//! | [`advice`] | records of the advice topic |
+//! | [`states`] | what defects are and how they stand, in words |
 //! | [`report`] | one account as Amazon's account-health report has it |
 //! | [`totals`], [`outcomes`] | the files that a bounded replay writes |
 //! | [`fingerprint`] | a policy in 32 hexadecimal digits |
 //! | [`identity`] | by what a log is known again |
 //! | [`time`] | RFC 3339 |
 
+pub mod advice;
 pub mod alert;
 pub mod dead_letter;
 pub mod decision;
@@ -28,6 +31,7 @@ pub mod partition;
 pub mod progress;
 pub mod replay;
 pub mod report;
+pub mod states;
 pub mod status;
 pub mod time;
 pub mod totals;

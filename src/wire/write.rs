@@ -85,6 +85,14 @@ impl Object<'_> {
         self.name(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
+    /// A truth value, or null.
+    pub(super) fn optional_flag(&mut self, name: &'static str, value: Option<bool>) {
+        match value {
+            Some(value) => self.flag(name, value),
+            None => self.null(name),
+        }
+    }
+
     /// Null.
     pub(super) fn null(&mut self, name: &'static str) {
         self.name(name).extend_from_slice(b"null");
@@ -170,6 +178,19 @@ impl Object<'_> {
                 out.push(b',');
             }
             integer(out, i128::from(*item));
+        }
+        out.push(b']');
+    }
+
+    /// An array of strings.
+    pub(super) fn texts(&mut self, name: &'static str, items: &[&str]) {
+        let out = self.name(name);
+        out.push(b'[');
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            string(out, item);
         }
         out.push(b']');
     }

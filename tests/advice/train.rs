@@ -296,7 +296,7 @@ fn rules(examples: &[Example], signs: &[Vec<usize>], may: &[[bool; 3]]) -> Strin
     let sum = |weights: &[i32], signs: &[usize]| signs.iter().map(|sign| weights[*sign]).sum();
     let mut columns = Vec::new();
     let mut from = Vec::new();
-    for rule in 0..3 {
+    for rule in [0, 1, 2] {
         let mut sums: Vec<(i32, bool)> = Vec::new();
         for fold in 0..FOLDS {
             let weights = learn(rule, &|example| example.fold != fold);

@@ -22,7 +22,7 @@ fn topics_are_created_and_checked_and_replayed_up_to_their_ends() {
 
     let nothing = run_with(&["topics", "check"]);
     assert_eq!(nothing.code, 78, "{}", nothing.err);
-    for topic in ["orders", "feedback", "claims", "chargebacks", "odr-alerts", "odr-snapshots"] {
+    for topic in ["orders", "feedback", "claims", "chargebacks", "odr-alerts", "odr-advice"] {
         assert!(nothing.err.contains(&format!("\n  {topic}: ")), "{topic} in {}", nothing.err);
     }
     assert_eq!(run_with(&["validate"]).code, 78);
@@ -34,11 +34,11 @@ fn topics_are_created_and_checked_and_replayed_up_to_their_ends() {
     let create = ["topics", "create", "--partitions", "1"];
     let count = |text: &str, part: &str| text.matches(part).count();
     let planned = run_with(&[&create[..], &["--dry-run"]].concat());
-    assert_eq!((planned.code, count(&planned.out, "would be created")), (0, 9), "{}", planned.out);
+    assert_eq!((planned.code, count(&planned.out, "would be created")), (0, 10), "{}", planned.out);
     let created = run_with(&create);
-    assert_eq!((created.code, count(&created.out, " created ")), (0, 9), "{}", created.out);
+    assert_eq!((created.code, count(&created.out, " created ")), (0, 10), "{}", created.out);
     let again = run_with(&create);
-    assert_eq!((again.code, count(&again.out, "is there")), (0, 9), "{}", again.out);
+    assert_eq!((again.code, count(&again.out, "is there")), (0, 10), "{}", again.out);
     let checked = run_with(&["topics", "check"]);
     assert_eq!(checked.code, 0, "{}", checked.err);
     assert!(checked.out.starts_with("The topics are right; the inputs have 1 partition each."));

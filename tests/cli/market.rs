@@ -83,7 +83,7 @@ pub fn lines(records: &[Record], form: Form) -> Vec<u8> {
     records.iter().flat_map(form).collect()
 }
 
-/// The four files of a replay.
+/// The files of a replay that the reference computes, too.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Files {
     pub alerts: String,
@@ -100,8 +100,15 @@ impl Files {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names, ["alerts.jsonl", "dead.jsonl", "outcomes.json", "totals.jsonl"]);
+        assert_eq!(
+            names,
+            ["advice.jsonl", "alerts.jsonl", "dead.jsonl", "outcomes.json", "totals.jsonl"]
+        );
         let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
+        for line in read("advice.jsonl").lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["key"].is_string() && line.get("value").is_some(), "{line}");
+        }
         Self {
             alerts: read("alerts.jsonl"),
             totals: read("totals.jsonl"),

@@ -80,7 +80,7 @@ fn the_entries_are_those_of_the_default_topics_and_group_and_no_others() {
     for input in &names.inputs {
         want("--topic", input, &["Read", "DescribeConfigs"]);
     }
-    for output in [&names.alerts, &names.status, &names.dead_letters] {
+    for output in [&names.alerts, &names.status, &names.dead_letters, &names.advice] {
         want("--topic", output, &["Read", "Write", "DescribeConfigs"]);
     }
     want("--topic", &names.progress, &["Read", "Write", "DescribeConfigs"]);

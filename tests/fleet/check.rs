@@ -6,7 +6,7 @@ use odrwatch::pipeline::ports::{InputPartition, OutTopic};
 use odrwatch::pipeline::replay::{Output, Replay, ReplayConfig};
 use odrwatch::testing::LogName;
 use odrwatch::wire::decision::DecisionLine;
-use odrwatch::wire::{input, progress};
+use odrwatch::wire::{advice, input, progress};
 
 use super::Fleet;
 
@@ -23,6 +23,20 @@ impl Fleet {
             lines.push('\n');
         }
         lines
+    }
+
+    /// The committed advice as `advice.jsonl` has it, by shard and then in order.
+    pub fn advice_lines(&self) -> String {
+        (0..self.config.partitions).map(|partition| self.advice_of(partition)).collect()
+    }
+
+    fn advice_of(&self, partition: u32) -> String {
+        let mut lines = Vec::new();
+        for record in self.cluster.read_committed(OutTopic::Advice, partition) {
+            let key = record.key.as_deref().unwrap();
+            advice::write_line(key, record.value.as_deref(), &mut lines);
+        }
+        String::from_utf8(lines).unwrap()
     }
 
     pub fn committed_alerts(&self) -> usize {
@@ -75,6 +89,7 @@ impl Fleet {
         let config = ReplayConfig {
             shard: self.shard_config(),
             input: input::Limits::with_partitions(self.config.partitions),
+            advice: self.config.advice,
             until_ms: None,
             needs_recorded_start: false,
         };
@@ -96,7 +111,7 @@ impl Fleet {
         replay.finish().unwrap()
     }
 
-    /// The committed alerts and dead letters are those of the replay, byte for byte.
+    /// The committed alerts, advice and dead letters are those of the replay, byte for byte.
     pub fn check(&self) {
         let expected = self.replay();
         assert_eq!(
@@ -105,14 +120,20 @@ impl Fleet {
             "alerts of seed {}",
             self.config.seed
         );
+        let advice = String::from_utf8(expected.advice).unwrap();
+        assert!(self.advice_lines() == advice, "advice of seed {}", self.config.seed);
         let expected = String::from_utf8(expected.dead).unwrap();
         assert_eq!(self.dead_lines(), expected, "dead letters of seed {}", self.config.seed);
     }
 
-    /// The committed alerts of each shard are a prefix of the replay's.
+    /// The committed alerts and advice of each shard are a prefix of the replay's.
     pub fn check_prefix(&self) {
-        let expected = String::from_utf8(self.replay().alerts).unwrap();
+        let expected = self.replay();
+        let advice = String::from_utf8(expected.advice).unwrap();
+        let expected = String::from_utf8(expected.alerts).unwrap();
         for partition in 0..self.config.partitions {
+            let found = self.advice_of(partition);
+            assert!(advice.contains(&found), "advice of seed {}", self.config.seed);
             let found = self.alerts_of(partition);
             // The replay's alerts come shard by shard; ids tell whose they are.
             let found: Vec<&str> = found.lines().collect();

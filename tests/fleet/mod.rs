@@ -13,8 +13,9 @@ use odrwatch::domain::event::Topic;
 use odrwatch::domain::ids::NextOffset;
 use odrwatch::domain::ids::ShardNo;
 use odrwatch::domain::policy::Policy;
-use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
+use odrwatch::domain::shard::{AlertingStart, Limits, Shard, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
+use odrwatch::pipeline::advice::AdviceRules;
 use odrwatch::pipeline::desk::desk;
 use odrwatch::pipeline::ports::InputPartition;
 use odrwatch::pipeline::query::ReadModel;
@@ -45,6 +46,7 @@ pub struct FleetConfig {
     pub start: StartRule,
     /// How often snapshots are taken; `None` for never.
     pub snapshot_ms: Option<i64>,
+    pub advice: Option<AdviceRules>,
     /// Whether workers go on behind lost records.
     pub accepts_gaps: bool,
 }
@@ -56,6 +58,7 @@ impl FleetConfig {
             partitions: 2,
             start: StartRule::Earliest,
             snapshot_ms: None,
+            advice: Some(AdviceRules::default()),
             accepts_gaps: false,
         }
     }
@@ -169,6 +172,18 @@ impl Fleet {
         format!("{value:.0}").parse().unwrap()
     }
 
+    /// All metrics of a worker.
+    pub fn metrics_text(&self, instance: &str, worker: u32) -> String {
+        self.metrics[&(instance.to_owned(), worker)].render()
+    }
+
+    /// Shows every shard of every worker.
+    pub fn each_shard(&self, mut look: impl FnMut(&Shard)) {
+        for worker in self.workers.values() {
+            worker.slots().for_each(|slot| look(&slot.shard));
+        }
+    }
+
     /// What is not well with a worker although it does its job.
     pub fn troubles(&self, instance: &str, worker: u32) -> Vec<String> {
         self.health[&(instance.to_owned(), worker)].troubles()
@@ -216,6 +231,7 @@ impl Fleet {
             number: WorkerNo::new(0),
             shard: self.shard_config(),
             input: input::Limits::with_partitions(self.config.partitions),
+            advice: self.config.advice,
             start: self.config.start,
             idle_after_ms: 1_000,
             max_clock_ahead_ms: 10_000,
@@ -238,6 +254,7 @@ impl Fleet {
             limits: Limits::default(),
             start: AlertingStart::Decided,
             statuses: true,
+            matters: true,
             hash_seed: self.config.seed,
             first: [NextOffset::stated(0); 4],
         }

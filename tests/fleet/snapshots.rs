@@ -164,7 +164,7 @@ fn a_bad_snapshot_is_refused_with_its_reason_and_the_older_one_is_used() {
         ("damaged", |bytes| bytes.truncate(bytes.len() / 2)),
         ("damaged", |bytes| bytes.clear()),
         ("damaged", |bytes| bytes[300] ^= 1),
-        ("newer_version", |bytes| bytes[8] = 2),
+        ("newer_version", |bytes| bytes[8] = 3),
     ];
     for (seed, (reason, damage)) in (0..).zip(damages) {
         let mut fleet = half_way(seed);

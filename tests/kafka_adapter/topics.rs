@@ -20,7 +20,7 @@ fn problems(config: &KafkaConfig) -> Vec<String> {
 fn every_problem_of_the_topics_is_told_and_what_is_missing_is_created() {
     let process = Process::start();
     let config = config(&process, "host");
-    assert_eq!(problems(&config).len(), 8, "none of the eight exists");
+    assert_eq!(problems(&config).len(), 9, "none of the nine exists");
 
     create_as_told(
         &process.bootstrap(),
@@ -34,10 +34,10 @@ fn every_problem_of_the_topics_is_told_and_what_is_missing_is_created() {
     let layout = TopicLayout { partitions: 3, replication: Some(1), horizon_days: 75 };
     let planned = create_topics(&config, layout, Creation::DryRun).unwrap();
     let missing = planned.iter().filter(|plan| plan.state == TopicState::Missing).count();
-    assert_eq!((planned.len(), missing), (8, 4));
+    assert_eq!((planned.len(), missing), (9, 5));
     let created = create_topics(&config, layout, Creation::Create).unwrap();
     let count = created.iter().filter(|plan| plan.state == TopicState::Created).count();
-    assert_eq!(count, 4, "{created:?}");
+    assert_eq!(count, 5, "{created:?}");
     let again = create_topics(&config, layout, Creation::Create).unwrap();
     assert!(again.iter().all(|plan| plan.state == TopicState::Exists), "{again:?}");
 

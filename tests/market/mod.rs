@@ -34,6 +34,7 @@ pub struct Case {
     /// By topic and partition.
     logs: Vec<Vec<Stored>>,
     start: AlertingStart,
+    advice: None,
     until_ms: Option<i64>,
     decisions: Vec<DecisionLine>,
 }
@@ -200,6 +201,7 @@ impl Case {
             limits: Limits::default(),
             start: self.start,
             statuses: hash_seed.is_multiple_of(2),
+            matters: true,
             hash_seed,
             first: [NextOffset::stated(0); 4],
         }

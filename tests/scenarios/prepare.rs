@@ -84,6 +84,7 @@ fn engine(scenario: &Scenario, config: &Config) -> ReplayConfig {
             limits: Limits::default(),
             start,
             statuses: false,
+            matters: true,
             hash_seed: 7,
             first: [NextOffset::stated(0); 4],
         },
@@ -98,6 +99,7 @@ fn engine(scenario: &Scenario, config: &Config) -> ReplayConfig {
             },
             partitions: scenario.partitions,
         },
+        advice: None,
         until_ms: scenario.until_ms,
         needs_recorded_start: engine.alerts_from == Some(config::AlertsFrom::Live),
     }

@@ -99,12 +99,12 @@ fn with_the_scripts_entries_it_is_ready_and_without_any_one_it_is_refused() {
     let (settings, rest): (Vec<Entry>, Vec<Entry>) =
         entries().into_iter().partition(|entry| entry.operation == "DESCRIBE_CONFIGS");
     let is_optional = |entry: &Entry| {
-        let is_output =
-            ["odr-alerts", "odr-status", "odr-dead-letters"].contains(&entry.name.as_str());
+        let outputs = ["odr-alerts", "odr-status", "odr-dead-letters", "odr-advice"];
+        let is_output = outputs.contains(&entry.name.as_str());
         entry.name == "odr-snapshots" || is_output && entry.operation == "READ"
     };
     let (optional, needed): (Vec<Entry>, Vec<Entry>) = rest.into_iter().partition(is_optional);
-    assert_eq!((needed.len(), optional.len(), settings.len()), (11, 5, 9));
+    assert_eq!((needed.len(), optional.len(), settings.len()), (12, 6, 10));
     let without = |n: usize| format!("without{n}");
     let mut users: Vec<String> = (0..needed.len()).map(without).collect();
     users.extend([FULL.to_owned(), "nosettings".to_owned()]);

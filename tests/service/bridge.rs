@@ -74,6 +74,22 @@ fn await_tries(service: &mut Odrwatch, answer: &str, more: u64) {
     }
 }
 
+/// Waits until nothing waits in any partition, and enough has arrived.
+fn await_all(service: &mut Odrwatch, has_enough: impl Fn() -> bool) {
+    let deadline = Deadline::of_step();
+    loop {
+        let metrics = service.metrics();
+        let waiting = metric(&metrics, "odrwatch_bridge_undelivered_alerts", "");
+        let has_all = metric(&metrics, "odrwatch_bridge_partitions", "") == 4;
+        if has_all && waiting == 0 && has_enough() {
+            promtool_accepts(&metrics);
+            return;
+        }
+        service.must_run();
+        deadline.wait(|| format!("{waiting} alerts wait\n{}", service.log()));
+    }
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "the numbers of the run")]
 fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile() {
@@ -136,19 +152,7 @@ fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile(
     service.await_ready();
 
     let wanted: BTreeMap<_, _> = committed(&stage).iter().map(wanted).collect();
-    let deadline = Deadline::of_step();
-    loop {
-        let metrics = service.metrics();
-        let waiting = metric(&metrics, "odrwatch_bridge_undelivered_alerts", "");
-        let has_all = metric(&metrics, "odrwatch_bridge_partitions", "") == 4;
-        if has_all && waiting == 0 && arrived(&receiver.taken()).len() + taken.len() >= wanted.len()
-        {
-            promtool_accepts(&metrics);
-            break;
-        }
-        service.must_run();
-        deadline.wait(|| format!("{waiting} alerts wait\n{}", service.log()));
-    }
+    await_all(&mut service, || arrived(&receiver.taken()).len() + taken.len() >= wanted.len());
     service.stop();
     let after = receiver.stop();
     let (repeated, sent) = (after.len() + taken.len(), wanted.len());

@@ -263,6 +263,7 @@ fn replay(stage: &Stage, shard: u32, inputs: &[Vec<Stored>; 4], progress: &[Prog
     let replay_config = ReplayConfig {
         shard: start::shard_config(&config),
         input: start::input_limits(&config, stage.partitions),
+        advice: start::advice_rules(&config),
         until_ms: None,
         needs_recorded_start: false,
     };

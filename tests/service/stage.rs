@@ -160,6 +160,7 @@ impl Stage {
             status: self.output(OutTopic::Status),
             dead_letters: self.output(OutTopic::DeadLetters),
             progress: self.output(OutTopic::Progress),
+            advice: self.output(OutTopic::Advice),
             snapshots: self.snapshots(),
         };
         config

@@ -3,12 +3,13 @@
 
 use odrwatch::domain::event::Topic;
 use odrwatch::domain::ids::ShardNo;
+use odrwatch::pipeline::advice::AdviceRules;
 use odrwatch::pipeline::ports::OutTopic;
 use odrwatch::pipeline::replay::{Replay, ReplayConfig};
 use odrwatch::pipeline::slot::Slot;
 use odrwatch::telemetry::labels::ShardPhase;
 use odrwatch::wire::decision::DecisionLine;
-use odrwatch::wire::{input, totals};
+use odrwatch::wire::{advice, input, totals};
 
 use odrwatch::sim::murmur2::partition_of;
 
@@ -186,6 +187,7 @@ impl World {
         let config = ReplayConfig {
             shard: self.shard_config(self.seed),
             input: input::Limits::with_partitions(self.plan.partitions),
+            advice: Some(AdviceRules::default()),
             until_ms: None,
             needs_recorded_start: false,
         };
@@ -204,6 +206,21 @@ impl World {
         let alerts = String::from_utf8(output.alerts).unwrap();
         let alerts: Vec<&str> = alerts.lines().collect();
         assert_same(&alerts, &expected.alerts, "a replay's alerts");
+        let advice = String::from_utf8(output.advice).unwrap();
+        let advice: Vec<&str> = advice.lines().collect();
+        assert_same(&self.advice(), &advice, "advice, as a replay has it");
+    }
+
+    /// The committed advice as `advice.jsonl` has it.
+    fn advice(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for partition in 0..self.plan.partitions {
+            for record in self.cluster.read_committed(OutTopic::Advice, partition) {
+                let key = record.key.as_deref().unwrap();
+                advice::write_line(key, record.value.as_deref(), &mut lines);
+            }
+        }
+        String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
     }
 
     /// All processes end; one starts, and must come to the very same state: from the beginning of

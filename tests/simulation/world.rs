@@ -10,6 +10,7 @@ use odrwatch::domain::event::Topic;
 use odrwatch::domain::ids::{NextOffset, ShardNo};
 use odrwatch::domain::shard::{AlertingStart, Limits, ShardConfig};
 use odrwatch::domain::time::BoundaryLength;
+use odrwatch::pipeline::advice::AdviceRules;
 use odrwatch::pipeline::desk::desk;
 use odrwatch::pipeline::ports::{InputPartition, SourceError};
 use odrwatch::pipeline::slot::Now;
@@ -166,6 +167,7 @@ impl World {
             limits: self.limits,
             start: AlertingStart::Decided,
             statuses: true,
+            matters: true,
             hash_seed,
             first: [NextOffset::stated(0); 4],
         }
@@ -178,6 +180,7 @@ impl World {
             number: WorkerNo::new(0),
             shard: self.shard_config(hash_seed),
             input: input::Limits::with_partitions(self.plan.partitions),
+            advice: Some(AdviceRules::default()),
             start: self.plan.start,
             idle_after_ms: 1_000,
             max_clock_ahead_ms: 10_000,
@@ -295,6 +298,10 @@ impl World {
                 self.count("stop: fenced by a hijacker");
                 self.away.push(process.name);
             }
+            reason if self.is_wanted(reason) => {
+                self.stops.push(message);
+                self.away.push(process.name);
+            }
             // What another left in part only that one completes, and it is away.
             StopReason::Progress
                 if message.contains("start every instance") && !self.away.is_empty() =>
@@ -306,10 +313,6 @@ impl World {
             // the message asks for is done.
             _ if message.contains("the progress topic was emptied") && self.has_lost_a_first() => {
                 self.count("stop: the first commit was lost, and a snapshot has it");
-                self.away.push(process.name);
-            }
-            reason if self.is_wanted(reason) => {
-                self.stops.push(message);
                 self.away.push(process.name);
             }
             _ => panic!("process {:?} stopped: {message}", NAMES[process.name]),

@@ -35,7 +35,7 @@ impl Got {
 
     /// The body as text.
     pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
+        std::str::from_utf8(&self.body).expect("the test's own receiver works")
     }
 }
 
@@ -63,15 +63,15 @@ pub struct Receiver {
 impl Receiver {
     /// A receiver at a free port that takes everything.
     pub fn start() -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap())
+        Self::at("127.0.0.1:0".parse().expect("the test's own receiver works"))
     }
 
     /// A receiver at an address, where one was before.
     #[expect(clippy::disallowed_methods, reason = "another party, which answers by itself")]
     pub fn at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind(address).expect("the test's own receiver works");
+        listener.set_nonblocking(true).expect("the test's own receiver works");
+        let address = listener.local_addr().expect("the test's own receiver works");
         let shared = Arc::new(Shared {
             rule: Mutex::new(Box::new(|_| Reply::Status(200))),
             got: Mutex::default(),
@@ -117,7 +117,7 @@ impl Receiver {
     fn end(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
+            thread.join().expect("the test's own receiver works");
         }
     }
 }
@@ -146,7 +146,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
     }
     for connection in connections {
-        connection.join().unwrap();
+        connection.join().expect("the test's own receiver works");
     }
 }
 
@@ -154,7 +154,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(LOOK))?;
     let mut bytes = Vec::new();
-    let mut part = [0; 65_536];
+    let mut part = [0; 8_192];
     loop {
         if let Some((mut got, length)) = request(&bytes) {
             bytes.drain(..length);
@@ -169,9 +169,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                         *lock(&shared.hung) += 1;
                         // As long as the client stays.
                         while !shared.is_over.load(Ordering::Acquire) {
-                            match stream.read(&mut part) {
-                                Ok(0) => return Ok(()),
-                                Ok(_) | Err(_) => {}
+                            if let Ok(0) = stream.read(&mut part) {
+                                return Ok(());
                             }
                         }
                     }
@@ -202,13 +201,21 @@ fn is_early(error: &io::Error) -> bool {
 /// A whole request at the front of some bytes, and how many of them it takes.
 fn request(bytes: &[u8]) -> Option<(Got, usize)> {
     let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&bytes[..head_end]).unwrap();
+    let head = std::str::from_utf8(&bytes[..head_end]).expect("the test's own receiver works");
     let mut lines = head.split("\r\n");
-    let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
+    let path = lines
+        .next()
+        .expect("the test's own receiver works")
+        .split(' ')
+        .nth(1)
+        .expect("the test's own receiver works")
+        .to_owned();
     let pairs = lines.filter_map(|line| line.split_once(": "));
     let headers: BTreeMap<String, String> =
         pairs.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-    let length: usize = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
+    let length: usize = headers
+        .get("content-length")
+        .map_or(0, |text| text.parse().expect("the test's own receiver works"));
     let body = bytes.get(head_end..head_end + length)?.to_vec();
     Some((Got { path, headers, body, status: 0 }, head_end + length))
 }

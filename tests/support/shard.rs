@@ -15,6 +15,7 @@ pub fn config(statuses: bool) -> ShardConfig {
         limits: Limits::default(),
         start: AlertingStart::Earliest,
         statuses,
+        matters: true,
         hash_seed: 1,
         first: [NextOffset::stated(0); 4],
     }

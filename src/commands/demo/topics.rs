@@ -22,7 +22,7 @@ use crate::pipeline::ports::SourceError;
 const PREFIX: &str = "odr-demo-";
 
 /// What the names of the outputs end with; those of the inputs end with the topic's own name.
-const OUTPUTS: [&str; 4] = ["alerts", "status", "dead-letters", "progress"];
+const OUTPUTS: [&str; 5] = ["alerts", "status", "dead-letters", "progress", "advice"];
 
 /// A demo that began so long ago and has no member is over, in seconds.
 const OVER_AFTER: i64 = 600;
@@ -63,6 +63,7 @@ impl RunName {
             &mut topics.status,
             &mut topics.dead_letters,
             &mut topics.progress,
+            &mut topics.advice,
         ];
         for (name, kind) in outputs.into_iter().zip(OUTPUTS) {
             *name = topic(kind);
@@ -114,8 +115,8 @@ pub fn create(config: &Config, history_days: u32) -> Result<TopicFacts, Failure>
 pub fn delete(config: &Config) {
     let kafka = cluster::settings(config);
     let topics = &config.kafka.topics;
-    let outputs = [&topics.alerts, &topics.status, &topics.dead_letters, &topics.progress];
-    let names: Vec<&str> = topics.inputs.iter().chain(outputs).map(String::as_str).collect();
+    let outputs = topics.outputs().map(|(_, name)| name);
+    let names: Vec<&str> = topics.inputs.iter().map(String::as_str).chain(outputs).collect();
     match kafka::delete_topics(&kafka, &names) {
         Ok(()) => info!(group = config.kafka.group, "the demo's topics are deleted"),
         Err(error) => warn!(%error, "the demo's topics could not be deleted"),

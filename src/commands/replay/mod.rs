@@ -145,6 +145,7 @@ pub(super) fn replay_config(
     ReplayConfig {
         shard,
         input: start::input_limits(config, partitions),
+        advice: start::advice_rules(config),
         until_ms: until.map(RecordTime::ms),
         needs_recorded_start: alerts_from == AlertsFrom::Live,
     }

@@ -1,4 +1,4 @@
-//! The four files of a replay.
+//! The files of a replay.
 //!
 //! Invariant: a file under its name is whole: it is written under another and then renamed. What
 //! was there before is replaced.
@@ -18,13 +18,14 @@ pub fn prepare(directory: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory).map_err(|error| FileError::failure("make", directory, error))
 }
 
-/// Writes the four files.
+/// Writes the files.
 ///
 /// # Errors
 /// 69 where that is not possible.
 pub fn write(directory: &Path, output: &Output) -> Result<(), Failure> {
     let files = [
         ("alerts.jsonl", &output.alerts),
+        ("advice.jsonl", &output.advice),
         ("totals.jsonl", &output.totals),
         ("dead.jsonl", &output.dead),
         ("outcomes.json", &output.outcomes),

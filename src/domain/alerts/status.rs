@@ -18,6 +18,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// What the status topic knows of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not exclude each other")]
 pub struct StatusMark {
     /// Changed since it was last written.
     pub(crate) dirty: bool,

@@ -9,6 +9,7 @@ use crate::domain::defects::Statement;
 use crate::domain::effects::Digest;
 use crate::domain::evaluate::digest_of;
 use crate::domain::ids::{MarketplaceId, NextOffset, OrderId, RefId, SellerId};
+use crate::domain::note::{MAX_NOTE_BYTES, Note};
 use crate::domain::orders::{Order, OrderKey, Stated};
 use crate::domain::shard::{Alerting, MAX_ACCOUNTS, Shard, ShardConfig};
 use crate::domain::time::{Boundary, Day, EventTime, RecordTime};
@@ -202,7 +203,7 @@ impl Builder {
             }
             last = Some((seller, marketplace));
             let bits = reader.byte()?;
-            if bits > 15 {
+            if bits > 31 {
                 return Err(reader.error("a flag that nothing writes"));
             }
             let levels = if bits & 8 == 0 { Levels::default() } else { levels(reader)? };
@@ -216,6 +217,7 @@ impl Builder {
             };
             let account = book.accounts.get_mut(number);
             (account.levels, account.status) = (levels, status);
+            account.moved = bits & 16 != 0;
             if status.queued {
                 self.shard.slots.push(number, book.accounts.name(number));
             }
@@ -249,14 +251,22 @@ impl Builder {
             let seller = SellerNo(reader.below(self.sellers)?);
             let event_time = EventTime::from_ms(reader.signed()?);
             let fact = codes::to_fact(reader.bytes()?).ok_or(reader.error("it is no fact"))?;
-            let reference = if reader.flag()? {
+            // Version 1 knows only of the reference.
+            let has = reader.byte()?;
+            if has > 7 {
+                return Err(reader.error("a mark that nothing writes"));
+            }
+            let reference = if has & 1 != 0 {
                 let id = RefId::new(reader.text()?).ok_or(reader.error("it is no reference"))?;
                 Some(id.as_str())
             } else {
                 None
             };
+            let opened = if has & 2 != 0 { opened(reader, event_time)? } else { event_time };
+            let note = if has & 4 != 0 { Some(note(reader)?) } else { None };
+            let note = note.as_ref();
             let book = &mut self.shard.book;
-            let statement = Statement { seller, order, reference, event_time, fact };
+            let statement = Statement { seller, order, reference, event_time, opened, fact, note };
             if !book.defects.restore(&statement, &book.policy) {
                 return Err(reader.error("a defect comes twice"));
             }
@@ -344,6 +354,21 @@ impl Builder {
             .is_none_or(|slot| usize::try_from(slot).is_ok_and(|slot| slot < self.odd_ids));
         if is_known { Ok(key) } else { Err(reader.error("an order's id is missing")) }
     }
+}
+
+fn opened(reader: &mut Reader<'_>, event_time: EventTime) -> Result<EventTime, ImageError> {
+    let before = i64::try_from(reader.number()?).ok();
+    let opened = before.and_then(|before| event_time.ms().checked_sub(before));
+    opened.map(EventTime::from_ms).ok_or(reader.error("it is no time"))
+}
+
+fn note(reader: &mut Reader<'_>) -> Result<Note, ImageError> {
+    let length = reader.count()?;
+    if length > MAX_NOTE_BYTES {
+        return Err(reader.error("a note is too long"));
+    }
+    let bytes = reader.slice(length)?;
+    Note::new(bytes).ok_or(reader.error("it is no note"))
 }
 
 fn levels(reader: &mut Reader<'_>) -> Result<Levels, ImageError> {

@@ -132,6 +132,14 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
+    /// As many bytes as [`Reader::count`] gave.
+    pub(super) fn slice(&mut self, length: usize) -> Result<&'a [u8], ImageError> {
+        let ends_early = self.error("it ends early");
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(ends_early)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
     pub(super) fn end(&self) -> Result<(), ImageError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.error("it goes on after its end")) }
     }

@@ -6,6 +6,7 @@ use crate::domain::boundary::{MarketplaceNo, Position, SellerNo};
 use crate::domain::defects::DefectSet;
 use crate::domain::effects::Digest;
 use crate::domain::evaluate::digest_of;
+use crate::domain::note::Note;
 use crate::domain::shard::{Alerting, Shard};
 use crate::domain::time::{Boundary, BoundaryLength, Day};
 use crate::domain::window::AccountNo;
@@ -81,8 +82,8 @@ pub(super) struct TakenAccount {
     pub marketplace: u32,
     pub up: u32,
     pub streaks: [u16; 6],
-    /// dirty, queued, written
-    pub status: [bool; 3],
+    /// dirty, queued, written, moved
+    pub status: [bool; 4],
 }
 
 #[derive(Debug)]
@@ -98,6 +99,9 @@ pub(super) struct TakenDefect {
     pub seller: u32,
     pub reference: Option<Text>,
     pub event_time_ms: i64,
+    /// How much earlier the defect was opened.
+    pub opened_before_ms: u64,
+    pub note: Option<Note>,
     pub codes: [u8; 4],
 }
 
@@ -231,7 +235,12 @@ impl Taking {
             marketplace,
             up: account.levels.bits(),
             streaks: account.levels.streaks(),
-            status: [account.status.dirty, account.status.queued, account.status.written],
+            status: [
+                account.status.dirty,
+                account.status.queued,
+                account.status.written,
+                account.moved,
+            ],
         });
         // An account lies in several lines of memory.
         4
@@ -270,6 +279,8 @@ impl Taking {
                 seller,
                 reference,
                 event_time_ms: defect.event_time.ms(),
+                opened_before_ms: defect.event_time.ms().abs_diff(defect.opened.ms()),
+                note: defect.note.clone(),
                 codes: codes::of_fact(defect.fact),
             });
         }

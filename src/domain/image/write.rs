@@ -125,9 +125,10 @@ impl Image {
         for account in &self.accounts {
             put(out, u64::from(account.seller));
             put(out, u64::from(account.marketplace));
-            let [dirty, queued, written] = account.status.map(u8::from);
+            let [dirty, queued, written, moved] = account.status.map(u8::from);
             let is_quiet = account.up == 0 && account.streaks == [0; 6];
-            out.push(dirty | queued << 1 | written << 2 | u8::from(!is_quiet) << 3);
+            let marks = dirty | queued << 1 | written << 2 | moved << 4;
+            out.push(marks | u8::from(!is_quiet) << 3);
             if !is_quiet {
                 put(out, u64::from(account.up));
                 for streak in account.streaks {
@@ -156,9 +157,22 @@ impl Image {
                 put(out, u64::from(defect.seller));
                 put_signed(out, defect.event_time_ms);
                 out.extend_from_slice(&defect.codes);
-                out.push(u8::from(defect.reference.is_some()));
+                let has = [
+                    defect.reference.is_some(),
+                    defect.opened_before_ms > 0,
+                    defect.note.is_some(),
+                ];
+                let [reference, opened, note] = has.map(u8::from);
+                out.push(reference | opened << 1 | note << 2);
                 if let Some(reference) = defect.reference {
                     put_text(out, self.texts.get(reference));
+                }
+                if defect.opened_before_ms > 0 {
+                    put(out, defect.opened_before_ms);
+                }
+                if let Some(note) = &defect.note {
+                    put_count(out, note.as_bytes().len());
+                    out.extend_from_slice(note.as_bytes());
                 }
             }
             each(BlockKind::Defects, out);

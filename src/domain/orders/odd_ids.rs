@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use super::OrderKey;
 use crate::domain::boundary::SellerNo;
 use crate::domain::held_text::HeldText;
-use crate::domain::ids::index;
+use crate::domain::ids::{OrderId, index};
 
 #[derive(Clone, Debug)]
 struct OddId {
@@ -74,6 +74,14 @@ impl OddIds {
     pub(crate) fn text(&self, slot: u32) -> &str {
         let id = self.slots[index(slot)].as_ref().expect("a key that is held has its slot");
         id.text.as_str()
+    }
+
+    /// The text of any order's id.
+    pub(crate) fn order_text(&self, key: OrderKey) -> Box<str> {
+        match key.odd_slot() {
+            Some(slot) => self.text(slot).into(),
+            None => OrderId::Amazon(key.bits()).to_string().into(),
+        }
     }
 
     /// Gives a slot back.

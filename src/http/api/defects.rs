@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::event::{
-    ChargebackReason, ChargebackStatus, ClaimStatus, DefectFact, FeedbackStatus,
-};
+use crate::domain::event::{ChargebackReason, DefectFact, FeedbackStatus};
 use crate::domain::look::DefectLook;
 use crate::domain::policy::Counting;
+use crate::wire::states::state_of;
 use crate::wire::time::{day, instant};
 
 #[derive(Debug, Serialize)]
@@ -50,36 +49,6 @@ impl Defect {
             struck,
             why: why(look),
         }
-    }
-}
-
-/// The status of a fact, as its topic spells it.
-const fn state_of(fact: DefectFact) -> &'static str {
-    match fact {
-        DefectFact::Feedback { status, .. } => match status {
-            FeedbackStatus::Posted => "posted",
-            FeedbackStatus::Updated => "updated",
-            FeedbackStatus::Withdrawn => "withdrawn",
-            FeedbackStatus::StruckThrough => "struck_through",
-            FeedbackStatus::Removed => "removed",
-        },
-        DefectFact::Claim { status, .. } => match status {
-            ClaimStatus::Filed => "filed",
-            ClaimStatus::UnderReview => "under_review",
-            ClaimStatus::Granted => "granted",
-            ClaimStatus::Denied => "denied",
-            ClaimStatus::Withdrawn => "withdrawn",
-            ClaimStatus::ClosedRefunded => "closed_refunded",
-            ClaimStatus::Appealed => "appealed",
-            ClaimStatus::Reversed => "reversed",
-        },
-        DefectFact::Chargeback { status, .. } => match status {
-            ChargebackStatus::Opened => "opened",
-            ChargebackStatus::UnderReview => "under_review",
-            ChargebackStatus::Lost => "lost",
-            ChargebackStatus::Won => "won",
-            ChargebackStatus::Reversed => "reversed",
-        },
     }
 }
 

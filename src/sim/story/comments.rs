@@ -1,7 +1,7 @@
 //! What buyers write: invented feedback in several languages.
 
 /// With one or two stars.
-pub(super) const NEGATIVE: [&str; 28] = [
+pub(super) const NEGATIVE: [&str; 67] = [
     "Arrived two weeks late and the box was crushed.",
     "Wrong item sent. Seller never answered my messages.",
     "Item not as described, the colour is completely different.",
@@ -30,6 +30,46 @@ pub(super) const NEGATIVE: [&str; 28] = [
     "El producto llegó roto y sin instrucciones.",
     "Paczka uszkodzona, sprzedawca nie odpowiada.",
     "商品が届きません。連絡もありません。",
+    // Below: at least one for each rule of removal, and for each thing that stands in its way.
+    "",
+    "Okay",
+    "Received the item",
+    "Delivery was fine, but the mixer broke after a week.",
+    "The motor is too weak and the blade went dull within a month.",
+    "The heater smells of burnt plastic. Returned it.",
+    "Two weeks late and Amazon customer service was no help.",
+    "Arrived ten days late.",
+    "Poor packaging, the plate arrived broken.",
+    "Arrived broken.",
+    "Sent me the wrong size.",
+    "It came late and the seller never answered.",
+    "You are a bunch of assholes.",
+    "F.U.C.K. you all",
+    "f*** you",
+    "What a bad, bad scam, pure garbage.",
+    "Crappy hinge, it snapped within a week.",
+    "Never arrived and I still have no refund.",
+    "Lost in the mail. Please refund me.",
+    "Fine product, but I found it for half the price at the supermarket.",
+    "The seller's number is (555) 555-0142 and he never picks up.",
+    "Seller's e-mail: lamps@shop.example",
+    "The seller lives at 9 Pinecone Court, Lakeville.",
+    "The owner is called Gregory Tallmarsh and he shouts at customers.",
+    "Seller only answers on telegram @lamp_king",
+    "Not delivered. Please call me at 555-0177.",
+    "I called the carrier at 555-0155 and they lost it.",
+    "Amazon support number 1-888-555-0100 was no help and it was ten days late.",
+    "The manufacturer's hotline is 555-0133 and the drill overheats.",
+    "Order 113-5550142-7770123 never arrived.",
+    "The lamp flickers, 5550199 5550198.",
+    "A certain Dave? No, the seller is called Dafydd, very rude.",
+    "The seller's site www.lampking.example does not answer.",
+    "Reach them at someone@mail.example or never.",
+    "Wonderful! \u{1F644}",
+    "\u{1F69A}\u{1F4E6}\u{1F494}",
+    "Flibbertigibbet",
+    "Die Lieferung kam viel zu spät, and the seller never answered my messages.",
+    "The gizmo wobbles like a frumious jabberwock on toast.",
 ];
 
 /// With three to five stars.

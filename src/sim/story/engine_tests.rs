@@ -1,13 +1,17 @@
 //! The stories as the engine tells them: its totals are the market's own, and its alerts are
 //! the ones that the stories are for.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::*;
+use crate::advice::{BlockerKind, Finding, Rule};
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::policy::Policy;
 use crate::domain::shard::{AlertingStart, Limits, ShardConfig};
 use crate::domain::time::BoundaryLength;
+use crate::pipeline::advice::AdviceRules;
 use crate::pipeline::replay::{Output, Replay, ReplayConfig};
 use crate::sim::murmur2;
 use crate::wire::input;
@@ -25,12 +29,14 @@ fn config() -> ReplayConfig {
         limits: Limits::default(),
         start: AlertingStart::Earliest,
         statuses: false,
+        matters: true,
         hash_seed: 1,
         first: [NextOffset::stated(0); 4],
     };
     ReplayConfig {
         shard,
         input: input::Limits::with_partitions(PARTITIONS),
+        advice: Some(AdviceRules::default()),
         until_ms: None,
         needs_recorded_start: false,
     }
@@ -105,4 +111,49 @@ fn the_engine_says_what_the_stories_are_for() {
     assert!(alerts.len() < 60, "{} alerts hide the stories", alerts.len());
     let dead = lines(&output.dead).len();
     assert!((25..60).contains(&dead), "{dead}");
+}
+
+/// The values of the advice topic, without tombstones.
+fn advice(output: &Output) -> Vec<Value> {
+    let lines = lines(&output.advice).into_iter();
+    lines.map(|mut line| line["value"].take()).filter(|value| !value.is_null()).collect()
+}
+
+#[test]
+fn the_market_has_an_example_of_every_rule_and_of_what_stands_in_its_way() {
+    let mut market = Market::new(4, 40, NOW_MS - HISTORY_DAYS * DAY_MS, NOW_MS);
+    let output = replay(market.by_ref());
+    let all = advice(&output);
+    let of = |record: &'static str| all.iter().filter(move |value| value["record"] == record);
+    let (mut eligible, mut findings, mut blockers) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let kinds = |list: &Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|one| one["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    for value in of("advice").filter(|value| !value["rules"].is_null()) {
+        for rule in value["rules"].as_array().unwrap() {
+            if rule["verdict"] == "eligible" {
+                eligible.insert(rule["rule"].as_str().unwrap().to_owned());
+            }
+            findings.extend(kinds(&rule["evidence"]));
+            blockers.extend(kinds(&rule["blockers"]));
+        }
+    }
+    for rule in Rule::ALL {
+        assert!(eligible.contains(rule.as_str()), "{} is never eligible", rule.as_str());
+    }
+    let missing = Finding::PLAIN.map(Finding::as_str).into_iter();
+    let missing: Vec<&str> = missing.filter(|kind| !findings.contains(*kind)).collect();
+    assert!(missing.is_empty(), "findings {missing:?}");
+    // A word that is not known has no known language either, the marketplace's form takes 400
+    // characters, and a matter's order is known.
+    let never = ["one_word", "too_long", "channel_unknown"];
+    let missing = BlockerKind::PLAIN.map(BlockerKind::as_str).into_iter();
+    let missing = missing.filter(|kind| !blockers.contains(*kind));
+    assert_eq!(missing.collect::<Vec<_>>(), never, "blockers");
+    for subject in ["feedback", "claim", "chargeback"] {
+        assert!(of("advice").any(|value| value["subject"] == subject), "{subject}");
+    }
+    assert!(of("quotes").count() > 100);
 }

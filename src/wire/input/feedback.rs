@@ -1,4 +1,5 @@
-//! Records of the feedback topic. What the buyer wrote is checked to be a string and not kept.
+//! Records of the feedback topic. What the buyer wrote is checked to be a string, and is in
+//! no event: see [`super::comment_of`].
 
 use crate::domain::event::{DefectFact, FeedbackStatus};
 

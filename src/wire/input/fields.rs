@@ -16,8 +16,8 @@ use super::field::{COUNT, Field};
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     pub kind: Kind,
-    /// As it is written; of a string, what is between the quotes. Of a comment, of a truth value
-    /// and of what is nested, nobody asks for it.
+    /// As it is written; of a string, what is between the quotes. Of a truth value and of what
+    /// is nested, nobody asks for it; of a comment, only [`Fields::comment`] does.
     pub raw: &'a str,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
             }
             seen |= bit;
             match member.kind {
-                // What a buyer wrote is never looked into.
+                // What a buyer wrote is not looked into unless it is asked for.
                 Kind::Text(Escapes::Some) => has_escapes |= field != Field::Comment,
                 Kind::Text(Escapes::Unpaired) => {
                     unpaired = unpaired.or(Some(Fault::UnpairedInField(field)));
@@ -126,6 +126,16 @@ impl<'a> Fields<'a> {
             Kind::Null => Ok(None),
             Kind::Text(_) => Ok(Some(raw)),
             _ => Err(Fault::Bad(field)),
+        }
+    }
+
+    /// The comment as it was meant, empty where there is none; only after [`Fields::scan`].
+    pub(super) fn comment(&self) -> String {
+        let Value { kind, raw } = self.0[Field::Comment.index()];
+        match kind {
+            Kind::Text(Escapes::None) => raw.to_owned(),
+            Kind::Text(_) => unescape(raw),
+            _ => String::new(),
         }
     }
 

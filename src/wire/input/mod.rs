@@ -128,6 +128,20 @@ impl Decoder {
     }
 }
 
+/// What the buyer wrote in a record of the feedback topic that was decoded; empty where nothing.
+///
+/// The record is looked through once more, so that records of which nobody asks this cost nothing.
+#[must_use]
+pub fn comment_of(value: &[u8]) -> String {
+    let mut scratch = String::new();
+    let mut fields = Fields::new();
+    let Ok(text) = std::str::from_utf8(value) else { return String::new() };
+    match fields.scan(text, Topic::Feedback, &mut scratch) {
+        Ok(()) => fields.comment(),
+        Err(_) => String::new(),
+    }
+}
+
 /// Where a record was read, and what it is held to.
 struct Place<'l> {
     topic: Topic,

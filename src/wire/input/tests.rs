@@ -377,3 +377,14 @@ fn hostile_records_cost_linear_time_and_no_stack() {
         }
     }
 }
+
+#[test]
+fn a_comment_is_handed_out_as_it_was_meant_whatever_else_has_escapes() {
+    assert_eq!(comment_of(FEEDBACK.as_bytes()), "never \"came\" \u{1F600}");
+    let of = |value: &str| comment_of(value.as_bytes());
+    assert_eq!(of(r#"{"comment":"plain","rating":1}"#), "plain");
+    assert_eq!(of(r#"{"comm\u0065nt":"\u0041","status":"p\u006fsted","x":{"comment":"no"}}"#), "A");
+    assert_eq!(of(r#"{"comment":null}"#), "");
+    assert_eq!(of(r#"{"rating":1}"#), "");
+    assert_eq!(comment_of(b"\xFF"), "");
+}
