@@ -1,8 +1,8 @@
 //! What to do about a negative feedback: whether the marketplace's rules let it be removed.
 //!
 //! ```text
-//! comment -> folded text -> hits of the lexicons -> clauses with topics -> five verdicts
-//!                                                \-> the model's second opinion -^
+//! comment -> folded text -> hits of the lexicons -> clauses with topics -> signs -> five verdicts
+//!                                                \-> the model's scores -^
 //! ```
 //!
 //! Pure: no IO, no clock, no logging, no floating point; equal comments and equal [`VERSION`] give
@@ -13,9 +13,9 @@
 //!
 //! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
-//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`noted`]
-//! (what is kept); [`deadlines`] and [`wanted`] (of all defects)
-//! stand by themselves.
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`] and [`weigh`]
+//! (scores and signs), `reason`; [`noted`] (what is kept); [`deadlines`] and [`wanted`] (of all
+//! defects) stand by themselves.
 
 mod clauses;
 pub mod deadlines;
@@ -33,11 +33,8 @@ mod script;
 mod text;
 pub mod topic;
 pub mod verdict;
-<<<<<<< HEAD
-pub mod weigh;
-=======
 pub mod wanted;
->>>>>>> main
+pub mod weigh;
 
 pub use deadlines::{Deadline, Step, Terms, deadlines};
 pub use facts::{Compact, Facts};
