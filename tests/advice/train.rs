@@ -267,12 +267,20 @@ fn heads(
     weights
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it was rounded, and is within the bounds")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::as_conversions,
+    reason = "it was rounded, and is within the bounds; floats have no other conversion"
+)]
 fn byte(whole: f64) -> u8 {
     (whole as i8).cast_unsigned()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it was rounded, and weights are small")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::as_conversions,
+    reason = "it was rounded, and weights are small; floats have no other conversion"
+)]
 fn whole(weight: f64) -> i32 {
     (1000.0 * weight).round() as i32
 }
