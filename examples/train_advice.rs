@@ -1,4 +1,5 @@
-//! Makes `src/advice/model.txt` from the labelled comments, byte for byte the same each time.
+//! Makes `src/advice/model.bin` and `verdicts.txt` from the labelled comments and phrases, byte for
+//! byte the same each time.
 //!
 //! ```text
 //! cargo run --example train_advice
@@ -6,13 +7,20 @@
 
 #[path = "../tests/advice/corpus.rs"]
 mod corpus;
+#[path = "../tests/advice/train.rs"]
+mod train;
 
 const ROWS: &str = "tests/data/feedback/dev.jsonl";
-const MODEL: &str = "src/advice/model.txt";
+const PHRASES: &str = "tests/data/feedback/phrases";
+const MODEL: &str = "src/advice/model.bin";
+const VERDICTS: &str = "src/advice/verdicts.txt";
 
 fn main() {
-    let rows = corpus::read_rows(ROWS);
-    let head = format!("# Made by `cargo run --example train_advice` from {ROWS}: do not edit.\n");
-    std::fs::write(MODEL, head + &corpus::train(&rows)).expect("the model can be written");
-    println!("{MODEL}: from {} comments", rows.len());
+    let (rows, phrases) = (corpus::read_rows(ROWS), corpus::read_phrases(PHRASES));
+    let trained = train::train(&rows, &phrases);
+    let head = "# Made by `cargo run --example train_advice`: do not edit.\n";
+    std::fs::write(MODEL, &trained.weights).expect("the model can be written");
+    let verdicts = format!("{head}{}", trained.verdicts);
+    std::fs::write(VERDICTS, verdicts).expect("the weights of the rules can be written");
+    println!("{MODEL}: from {} comments and {} phrases", rows.len(), phrases.len());
 }

@@ -4,11 +4,37 @@
 mod corpus;
 #[path = "advice/hostile.rs"]
 mod hostile;
+#[path = "advice/train.rs"]
+mod train;
 
-use corpus::{Counts, count, precision, read_rows, recall};
-use odrwatch::advice::model::Model;
-use odrwatch::advice::{Facts, Rule, read};
+use std::path::Path;
+
+use corpus::{Counts, count, count_folds, precision, read_phrases, read_rows, recall};
+use odrwatch::advice::{Decision, Facts, Rule, read};
 use odrwatch::domain::event::Channel;
+
+/// Comments unlike the labelled ones, for an order of which every fact speaks for rules 4 and 5:
+/// none may be called eligible under rules 3 to 5.
+#[test]
+fn comments_unlike_the_labelled_ones_are_no_guess() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    let lines = include_str!("advice/unlike.txt").lines();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        count += 1;
+        let comment = unescaped(line);
+        let reading = read(&comment);
+        let decisions = reading.verdicts.each_ref().map(|verdict| verdict.decision);
+        if decisions[2..].contains(&Decision::Eligible) {
+            wrong.push(format!("{decisions:?} {:?}: {line}", reading.weighed));
+        }
+        if !decisions[2..].contains(&Decision::Uncertain) {
+            wrong.push(format!("nothing is left open, {decisions:?}: {line}"));
+        }
+    }
+    assert!(count >= 35, "{count}");
+    assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
+}
 
 /// `\u{...}` as the character that it stands for.
 fn unescaped(text: &str) -> String {
@@ -55,42 +81,44 @@ fn borders_are_where_they_were_settled() {
         let [known, expected, reason, comment] = columns[..] else {
             panic!("borders.txt:{number}: not four columns");
         };
-        let verdicts = read(&unescaped(comment)).decide(facts(known));
+        let reading = read(&unescaped(comment));
+        let verdicts = reading.decide(facts(known));
         let letter = |rule: Rule| &verdicts.of(rule).decision.as_str()[..1];
         let found = Rule::ALL.map(letter);
         let expected: Vec<&str> = expected.split_whitespace().collect();
         let agrees = found.iter().zip(&expected).all(|(a, b)| a == b || *b == ".");
         if !agrees || (reason != "." && reason != verdicts.reason.as_str()) {
-            let told = verdicts.reason.as_str();
-            wrong.push(format!("borders.txt:{number}: {found:?} {told}: {comment}"));
+            let (told, weighed) = (verdicts.reason.as_str(), reading.weighed);
+            wrong.push(format!("borders.txt:{number}: {found:?} {told} {weighed:?}: {comment}"));
         }
     }
     assert!(count > 80, "{count}");
     assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What was asked of each rule, in thousandths.
-const ASKED: (usize, usize) = (950, 800);
-
-/// What held-out comments must at least come to: what was asked where it is reached, and where it
-/// is not yet (see docs/benchmarks.md) what was measured last.
+/// What the verdicts `eligible` must at least come to on comments that were not learnt from, in
+/// thousandths: precision and recall. They were set on a fold of the development part, of which 100
+/// comments or so are eligible under a rule; a held-out part that was measured once brings its own.
 const FLOORS: [(Rule, (usize, usize)); 5] = [
-    (Rule::Obscene, ASKED),
-    (Rule::PersonalData, ASKED),
-    (Rule::ProductReview, (790, 370)),
-    (Rule::FulfilledByAmazon, (800, 350)),
-    (Rule::BuyShipping, (780, 310)),
+    (Rule::Obscene, (950, 800)),
+    (Rule::PersonalData, (950, 800)),
+    (Rule::ProductReview, (930, 650)),
+    (Rule::FulfilledByAmazon, (930, 600)),
+    (Rule::BuyShipping, (950, 700)),
 ];
 
-fn model() -> Model {
-    Model::read(include_str!("../src/advice/model.txt")).expect("the trained model is right")
-}
+const DEV: &str = "tests/data/feedback/dev.jsonl";
+const PHRASES: &str = "tests/data/feedback/phrases";
+const HELD_OUT: &str = "tests/data/feedback/heldout.jsonl";
 
 #[test]
 fn held_out_comments_are_judged_no_worse_than_the_floors() {
-    let rows = read_rows("tests/data/feedback/heldout.jsonl");
     let mut counts = Counts::default();
-    count(&rows, &model(), &mut counts);
+    if Path::new(HELD_OUT).exists() {
+        count(&read_rows(HELD_OUT), &corpus::model(), &mut counts);
+    } else {
+        count_folds(&read_rows(DEV), &read_phrases(PHRASES), (1, 5), &mut counts);
+    }
     let told = FLOORS.map(|(rule, (least_precision, least_recall))| {
         let table = &counts.rules[rule.index()];
         let (precision, recall) = (precision(table), recall(table));
@@ -104,10 +132,9 @@ fn held_out_comments_are_judged_no_worse_than_the_floors() {
 
 #[test]
 fn training_again_gives_the_same_model() {
-    let rows = read_rows("tests/data/feedback/dev.jsonl");
-    let weights = |text: &str| -> Vec<String> {
-        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
-    };
-    let again = weights(&corpus::train(&rows));
-    assert!(again == weights(include_str!("../src/advice/model.txt")), "run train_advice");
+    let trained = train::train(&read_rows(DEV), &read_phrases(PHRASES));
+    let is_same = trained.weights == include_bytes!("../src/advice/model.bin");
+    let verdicts = include_str!("../src/advice/verdicts.txt");
+    let (_, verdicts) = verdicts.split_once('\n').expect("a first line says what it is");
+    assert!(is_same && trained.verdicts == verdicts, "run train_advice");
 }

@@ -9,6 +9,7 @@
 //! pairs of a clause, whose hits are at most [`MAX_CLAUSE_HITS`].
 
 use super::lexicon::{Class, Hit, Language};
+use super::model::Scores;
 use super::script;
 use super::text::{CLAUSE_END, Text};
 use super::topic::{Topic, Topics};
@@ -32,8 +33,8 @@ pub(super) struct Part {
     /// Words, and those of them that no lexicon knows; in Japanese, two letters are a word.
     pub words: usize,
     pub unknown: usize,
-    /// What the model says, by [`super::model::Head::index`].
-    pub scores: [i32; 3],
+    /// What the model says.
+    pub scores: Scores,
 }
 
 impl Part {

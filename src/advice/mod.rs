@@ -1,8 +1,8 @@
 //! What to do about a negative feedback: whether the marketplace's rules let it be removed.
 //!
 //! ```text
-//! comment -> folded text -> hits of the lexicons -> clauses with topics -> five verdicts
-//!                                                \-> the model's second opinion -^
+//! comment -> folded text -> hits of the lexicons -> clauses with topics -> signs -> five verdicts
+//!                                                \-> the model's scores -^
 //! ```
 //!
 //! Pure: no IO, no clock, no logging, no floating point; equal comments and equal [`VERSION`] give
@@ -13,9 +13,9 @@
 //!
 //! Reading order: [`verdict`] and [`facts`] (what comes out), `text` and `script` (folding),
 //! [`lexicon`] (words), `clauses` (what they mean together), `rules` (rules 3 to 5), `obscene`
-//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`], `reason`; [`noted`]
-//! (what is kept); [`deadlines`] and [`wanted`] (of all defects)
-//! stand by themselves. [`worklist`] says what to do next, [`drafts`] what to write.
+//! (rule 1), `personal`, `forms` and [`profile`] (rule 2), [`model`] and [`weigh`]
+//! (scores and signs), `reason`; [`noted`] (what is kept); [`deadlines`] and [`wanted`] (of all
+//! defects) stand by themselves. [`worklist`] says what to do next, [`drafts`] what to write.
 
 mod clauses;
 pub mod deadlines;
@@ -35,6 +35,7 @@ mod text;
 pub mod topic;
 pub mod verdict;
 pub mod wanted;
+pub mod weigh;
 pub mod worklist;
 
 pub use deadlines::{Deadline, Step, Terms, deadlines};
@@ -52,9 +53,10 @@ pub use wanted::{Wanted, wanted};
 
 use clauses::Part;
 use lexicon::{Class, Coverage, Hit, lexicon};
-use model::{Head, Model};
-use rules::{Scores, Whole};
+use model::{HEADS, Model, Scores};
+use rules::Whole;
 use text::Text;
+use weigh::Findings;
 
 /// Judges a comment of which the seller's own data are not known.
 #[must_use]
@@ -85,15 +87,12 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
     let (personal, formed) = personal::judge(comment, &text, &own, profile);
     let mut parts =
         language.map_or_else(Vec::new, |language| clauses::parts(&text, language, &own));
-    let mut scores = Scores::default();
-    for part in &mut parts {
-        let features = model::features(&text.folded, language.unwrap_or(Language::En), part);
-        part.scores = Head::ALL.map(|head| model.score(head, &features));
-        scores.add(part.scores);
-    }
+    let (whole_scores, asked) = score(&text, language, &mut parts, model);
     let doubts = doubts(&text, &hits, language, &parts);
     let has_sellers_data = personal.decision != Decision::Not;
-    let whole = Whole { text: &text, parts: &parts, scores, doubts: &doubts, has_sellers_data };
+    let signs = signs(&parts, whole_scores, [obscene.decision, personal.decision]);
+    let weighed = model.balance.weigh(&signs);
+    let whole = Whole { text: &text, parts: &parts, weighed, doubts: &doubts, has_sellers_data };
     let mut verdicts = [
         obscene,
         personal,
@@ -112,12 +111,12 @@ pub fn judge(comment: &str, profile: &Profile, model: &Model) -> Reading {
         }
         verdict.sort();
     }
-    let reads = (whole.reads_like_a_product(), whole.reads_like_delay());
     Reading {
         language,
-        reason: reason::reason(whole.topics(), reads.0, reads.1),
-        work: text.folded.len() + hits.len() + compared + formed,
+        reason: reason::reason(whole.topics(), whole_scores),
+        work: text.folded.len() + hits.len() + compared + formed + asked,
         clauses: parts.iter().map(|part| told(&text, part)).collect(),
+        weighed,
         verdicts,
     }
 }
@@ -139,6 +138,7 @@ fn wordless(text: &Text) -> Reading {
         verdicts,
         reason: Reason::Other,
         clauses: Vec::new(),
+        weighed: [i32::MIN; 3],
         work: text.folded.len(),
     }
 }
@@ -150,6 +150,9 @@ const LEAST_COVERED: usize = 40;
 const LEAST_COVERED_OF_FEW: usize = 25;
 const FEW_LETTERS: usize = 48;
 
+/// As little as this is enough where no other language covers half as much.
+const LEAST_COVERED_ALONE: usize = 28;
+
 fn language(text: &Text, hits: &[Hit]) -> Option<Language> {
     if 3 * text.foreign > text.letters {
         return None;
@@ -158,7 +161,11 @@ fn language(text: &Text, hits: &[Hit]) -> Option<Language> {
     let best = coverage.best(&text.folded)?;
     let is_short = text.letters <= FEW_LETTERS;
     let least = if is_short { LEAST_COVERED_OF_FEW } else { LEAST_COVERED };
-    (100 * coverage.covered[best.index()] >= least * coverage.words).then_some(best)
+    let covered = coverage.covered[best.index()];
+    let others = Language::ALL.into_iter().filter(|other| *other != best);
+    let next = others.map(|other| coverage.covered[other.index()]).max().unwrap_or(0);
+    let least = if 2 * next <= covered { LEAST_COVERED_ALONE } else { least };
+    (100 * covered >= least * coverage.words).then_some(best)
 }
 
 /// What makes a whole comment doubtful, whatever its words are.
@@ -192,18 +199,21 @@ fn doubts(text: &Text, hits: &[Hit], language: Option<Language>, parts: &[Part])
     doubts
 }
 
-/// Whether words of another language stand where this one has none: three, and a quarter of all.
+/// Whether words of another language stand where this one has none: three, or four with short ones
+/// among them, and a quarter of all.
 fn is_mixed(text: &Text, hits: &[Hit], language: Language) -> bool {
-    let is_word = |hit: &&Hit| hit.end - hit.start > 5;
+    let letters = |hit: &Hit| hit.end - hit.start - 2;
     let mine: Vec<&Hit> = hits.iter().filter(|hit| hit.language == language).collect();
     let is_mine = |hit: &Hit| mine.iter().any(|own| own.start < hit.end && hit.start < own.end);
     let total = text.folded.split(' ').filter(|word| !word.trim().is_empty()).count();
     Language::ALL.into_iter().filter(|other| *other != language).any(|other| {
-        let theirs = hits.iter().filter(|hit| hit.language == other).filter(is_word);
-        let mut places: Vec<usize> =
-            theirs.filter(|hit| !is_mine(hit)).map(|hit| hit.start).collect();
-        places.dedup();
-        places.len() >= 3 && 4 * places.len() >= total
+        let theirs = hits.iter().filter(|hit| hit.language == other && hit.end - hit.start > 4);
+        let mut places: Vec<(usize, bool)> =
+            theirs.filter(|hit| !is_mine(hit)).map(|hit| (hit.start, letters(hit) > 3)).collect();
+        places.sort_unstable();
+        places.dedup_by_key(|(start, _)| *start);
+        let long = places.iter().filter(|(_, is_long)| *is_long).count();
+        (long >= 3 || places.len() >= 4) && 4 * places.len() >= total
     })
 }
 
@@ -217,13 +227,74 @@ fn told(text: &Text, part: &Part) -> Clause {
     }
 }
 
-/// The features of a comment, for the model's training.
+/// Asks the model what each clause reads like, and what all of them together; and tells how many
+/// weights were added for it.
+fn score(
+    text: &Text,
+    language: Option<Language>,
+    parts: &mut [Part],
+    model: &Model,
+) -> (Scores, usize) {
+    let mut sums = [0; HEADS];
+    let mut count = 0;
+    for part in parts {
+        let features = model::features(&text.folded, language.unwrap_or(Language::En), part);
+        let own = model.sums(&features);
+        part.scores = model::scores(own, features.len());
+        for (sum, own) in sums.iter_mut().zip(own) {
+            *sum += own;
+        }
+        count += features.len();
+    }
+    (model::scores(sums, count), count)
+}
+
+/// The signs of a comment, see [`weigh`].
+fn signs(parts: &[Part], whole: Scores, rules: [Decision; 2]) -> Vec<usize> {
+    let is_long = |part: &&Part| part.words > 1;
+    let clauses: Vec<Scores> = parts.iter().filter(is_long).map(|part| part.scores).collect();
+    let has_unread = parts.iter().any(|part| part.topics.is_empty() && part.unknown > 1);
+    let flags = [
+        rules[0] != Decision::Not,
+        rules[1] != Decision::Not,
+        clauses.len() <= 1,
+        clauses.len() == 2,
+        clauses.len() > 4,
+        has_unread,
+        parts.iter().any(|part| part.has(Class::Parcel)),
+    ];
+    let topics = parts.iter().fold(topic::Topics::default(), |all, part| all.union(part.set));
+    weigh::signs(Findings { topics, flags, whole, clauses: &clauses })
+}
+
+/// A comment as training sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Lesson {
+    /// The features of each clause.
+    pub features: Vec<Vec<u32>>,
+    /// The signs that are there.
+    pub signs: Vec<usize>,
+    /// Whether rules 3 to 5 leave it to the signs.
+    pub may_be_eligible: [bool; 3],
+}
+
+/// A comment as training sees it, with the scores of a model.
 #[must_use]
-pub fn training_features(comment: &str) -> Vec<usize> {
+pub fn lesson(comment: &str, profile: &Profile, model: &Model) -> Lesson {
     let text = Text::new(comment);
     let hits = lexicon().hits(&text.folded);
-    let Some(language) = language(&text, &hits) else { return Vec::new() };
+    let Some(language) = language(&text, &hits) else { return Lesson::default() };
     let own = clauses::of_language(&hits, language);
-    let parts = clauses::parts(&text, language, &own);
-    parts.iter().flat_map(|part| model::features(&text.folded, language, part)).collect()
+    let mut parts = clauses::parts(&text, language, &own);
+    let of_part = |part| model::features(&text.folded, language, part);
+    let features = parts.iter().map(of_part).collect();
+    let (obscene, _) = obscene::judge(comment, &text, &hits, Some(language), lexicon());
+    let (personal, _) = personal::judge(comment, &text, &own, profile);
+    let (whole, _) = score(&text, Some(language), &mut parts, model);
+    let signs = signs(&parts, whole, [obscene.decision, personal.decision]);
+    let doubts = doubts(&text, &hits, Some(language), &parts);
+    let has_sellers_data = personal.decision != Decision::Not;
+    let whole =
+        Whole { text: &text, parts: &parts, weighed: [0; 3], doubts: &doubts, has_sellers_data };
+    Lesson { features, signs, may_be_eligible: whole.may_be_eligible() }
 }

@@ -1,90 +1,142 @@
-//! A small linear model: how much a clause reads like a product review, like a complaint about
-//! delivery, and like one about delay.
+//! A linear model over words and letters: what each clause reads like, where no lexicon knows it.
 //!
-//! It is the second opinion beside the lexicons: what it is asked is whether words that no lexicon
-//! knows belong to the topic of the words that one knows. A score is a sum of whole numbers over
-//! the words, pairs of words and classes of a clause, so that each clause's part of it can be
-//! told. The weights are in `model.txt`, made from the labelled comments by
+//! A score is a sum of whole numbers over the words, pairs of words, letters and lexicon classes of
+//! a clause, over the root of their number; so each clause's part of a verdict can be told. The
+//! weights are in `model.bin`, made from the labelled comments and phrases by
 //! `cargo run --example train_advice`, byte for byte the same each time.
 //!
-//! Invariants: the same clause gives the same features, in training and in use; no floating point.
+//! Invariants: the same clause gives the same features, in training and in use; no floating point;
+//! the weights stay where the program was loaded, nothing is copied. What scores mean together is
+//! in `weigh`.
 
-use std::ops::Range;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clauses::Part;
-use super::lexicon::Language;
+use super::lexicon::{Class, Language};
+use super::weigh::Balance;
 
-/// What the model is asked.
+/// What a clause may read like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// Is it a product review?
+    /// A product review.
     Product,
-    /// Is it about delivery or packing?
-    Delivery,
-    /// Is it about a delayed or undelivered order?
+    /// Late, lost, not received.
     Delay,
+    /// The way here: courier, tracking, packing, harm in transit.
+    Way,
+    /// Damaged on arrival.
+    Damage,
+    /// What somebody said, or did not answer.
+    Service,
+    /// Money: returns, refunds, what shipping costs.
+    Returns,
+    /// The offer: not as described, another item, missing parts.
+    Offer,
+    /// Nothing of these: who it was for, when it came, a bare judgement.
+    Aside,
 }
 
+/// How many heads there are.
+pub const HEADS: usize = 8;
+
 impl Head {
-    /// All, in the order of the columns of `model.txt`.
-    pub const ALL: [Self; 3] = [Self::Product, Self::Delivery, Self::Delay];
+    /// All, in the order of the weights.
+    pub const ALL: [Self; HEADS] = [
+        Self::Product,
+        Self::Delay,
+        Self::Way,
+        Self::Damage,
+        Self::Service,
+        Self::Returns,
+        Self::Offer,
+        Self::Aside,
+    ];
+
+    /// The head's name in outputs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Delay => "delay",
+            Self::Way => "way",
+            Self::Damage => "damage",
+            Self::Service => "service",
+            Self::Returns => "returns",
+            Self::Offer => "offer",
+            Self::Aside => "aside",
+        }
+    }
 
     /// Its place in [`Head::ALL`].
     #[must_use]
-    pub const fn index(self) -> usize {
-        match self {
-            Self::Product => 0,
-            Self::Delivery => 1,
-            Self::Delay => 2,
-        }
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|head| *head == self).expect("ALL lists every head")
     }
 }
 
-/// Features share so many weights.
-pub const BUCKETS: usize = 1 << 14;
+/// Features share so many weights of each head.
+pub const BUCKETS: usize = 1 << 17;
+
+/// A weight of one is written as so many.
+pub const UNIT: i32 = 32;
+
+/// The scores of a clause or a comment, in thousandths, by [`Head::index`]: above nought it reads
+/// like the head, below it does not.
+pub type Scores = [i32; HEADS];
 
 /// The weights of a model.
 #[derive(Clone, Debug)]
 pub struct Model {
-    weights: Vec<[i32; 3]>,
+    /// For each bucket a signed byte of each head.
+    weights: Cow<'static, [u8]>,
+    /// What the scores come to.
+    pub(super) balance: Balance,
 }
 
 impl Model {
-    /// Reads the weights from lines of `bucket product delivery delay`; what is not listed is 0.
+    /// A model of these weights and of the lines of a `verdicts.txt`.
     ///
     /// # Errors
-    /// The number of the first line that is not one.
-    pub fn read(lines: &str) -> Result<Self, usize> {
-        let mut weights = vec![[0; 3]; BUCKETS];
-        for (number, line) in (1..).zip(lines.lines()).filter(|(_, line)| !line.starts_with('#')) {
-            let mut parts = line.split(' ');
-            let mut next = || parts.next().and_then(|part| part.parse::<i32>().ok());
-            let (Some(bucket), Some(product), Some(delivery), Some(delay)) =
-                (next(), next(), next(), next())
-            else {
-                return Err(number);
-            };
-            let slot = usize::try_from(bucket).ok().and_then(|bucket| weights.get_mut(bucket));
-            *slot.ok_or(number)? = [product, delivery, delay];
+    /// What of them is no model.
+    pub fn new(weights: impl Into<Cow<'static, [u8]>>, verdicts: &str) -> Result<Self, String> {
+        let weights = weights.into();
+        if weights.len() != BUCKETS * HEADS {
+            return Err(format!("{} weights", weights.len()));
         }
-        Ok(Self { weights })
+        Ok(Self { weights, balance: Balance::read(verdicts)? })
     }
 
-    /// The score of features for a head.
-    #[must_use]
-    pub fn score(&self, head: Head, features: &[usize]) -> i32 {
-        let weight = |bucket: &usize| self.weights.get(*bucket).map_or(0, |of| of[head.index()]);
-        features.iter().map(weight).fold(0, i32::saturating_add)
+    /// The sums of the weights of features.
+    pub(super) fn sums(&self, features: &[u32]) -> Scores {
+        let mut sums = [0; HEADS];
+        for feature in features {
+            let bucket = usize::try_from(*feature).unwrap_or(0) % BUCKETS;
+            let weights = &self.weights[bucket * HEADS..][..HEADS];
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += i32::from(weight.cast_signed());
+            }
+        }
+        sums
     }
+}
+
+/// Scores from the sums of so many features.
+pub(super) fn scores(sums: Scores, features: usize) -> Scores {
+    let features = u64::try_from(features.max(1)).unwrap_or(u64::MAX);
+    let unit = u64::from(UNIT.unsigned_abs());
+    let root = features.saturating_mul(unit * unit).isqrt();
+    let root = i64::try_from(root).unwrap_or(i64::MAX);
+    sums.map(|sum| i32::try_from(1000 * i64::from(sum) / root).unwrap_or(0))
 }
 
 /// The model that is compiled in.
 pub(super) fn model() -> &'static Model {
     static MODEL: LazyLock<Model> = LazyLock::new(|| {
-        Model::read(include_str!("model.txt")).expect("the trained file is right; a test reads it")
+        let weights: &'static [u8] = include_bytes!("model.bin");
+        Model::new(weights, include_str!("verdicts.txt")).expect("what was trained is a model")
     });
     &MODEL
 }
@@ -92,52 +144,85 @@ pub(super) fn model() -> &'static Model {
 /// The most words of a clause that features are made of.
 const MAX_WORDS: usize = 256;
 
-/// The features of a clause, as places among the weights.
-pub(super) fn features(folded: &str, language: Language, part: &Part) -> Vec<usize> {
-    let mut features = Vec::with_capacity(4 * part.words + 8);
-    let clause = &folded[Range { start: part.place.0, end: part.place.1 }];
-    let mut classes: Vec<_> = part.hits.iter().map(|hit| hit.class).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    features.extend(
-        classes.iter().map(|class| bucket(1, &[u8::try_from(class.index()).unwrap_or(u8::MAX)])),
-    );
-    if language == Language::Ja {
-        let letters: Vec<(usize, char)> =
-            clause.char_indices().filter(|(_, letter)| letter.is_alphanumeric()).collect();
-        for pair in letters.windows(2).take(MAX_WORDS) {
-            let end = pair[1].0 + pair[1].1.len_utf8();
-            features.push(bucket(2, &clause.as_bytes()[pair[0].0..end]));
-        }
-        return features;
-    }
-    let mut before: Option<(usize, usize)> = None;
-    let mut at = 0;
-    for word in clause.split(' ').take(MAX_WORDS) {
-        let place = (at, at + word.len());
-        at = place.1 + 1;
-        if word.is_empty() || word == "\n" {
-            continue;
-        }
-        features.push(bucket(3, word.as_bytes()));
-        let stem = word.floor_char_boundary(STEM);
-        if stem < word.len() {
-            features.push(bucket(4, &word.as_bytes()[..stem]));
-        }
-        if let Some(before) = before {
-            features.push(bucket(5, &clause.as_bytes()[before.0..place.1]));
-        }
-        before = Some(place);
-    }
-    features
-}
+/// The lengths of the pieces of words that are features, in bytes.
+const PIECES: [usize; 2] = [4, 5];
 
 /// Words with an equal beginning of so many bytes are taken for relatives.
 const STEM: usize = 5;
 
-fn bucket(kind: u64, bytes: &[u8]) -> usize {
-    let hash = xxh3_64_with_seed(bytes, kind);
-    usize::try_from(hash % BUCKETS.try_into().unwrap_or(1)).unwrap_or(0)
+/// The features of a clause, as places among the weights; each once, in order.
+pub(super) fn features(folded: &str, language: Language, part: &Part) -> Vec<u32> {
+    let clause = &folded[part.place.0..part.place.1];
+    let mut features = Vec::with_capacity(2 * clause.len() + 16);
+    features.push(bucket(0, &[]));
+    classes(&mut features, part);
+    if language == Language::Ja {
+        letters(&mut features, clause);
+    } else {
+        words(&mut features, clause);
+    }
+    features.sort_unstable();
+    features.dedup();
+    features
+}
+
+/// The classes of the lexicon, and pairs of them.
+fn classes(features: &mut Vec<u32>, part: &Part) {
+    let of_hits = part.hits.iter().map(|hit| hit.class);
+    let mut classes: Vec<u8> = of_hits
+        .filter(|class| *class != Class::Stop)
+        .map(|class| u8::try_from(class.index()).unwrap_or(u8::MAX))
+        .collect();
+    classes.sort_unstable();
+    classes.dedup();
+    for (at, class) in classes.iter().enumerate() {
+        features.push(bucket(1, &[*class]));
+        features.extend(classes[..at].iter().map(|other| bucket(1, &[*other, *class])));
+    }
+}
+
+/// One to four letters in a row: Japanese has no spaces between words.
+fn letters(features: &mut Vec<u32>, clause: &str) {
+    let letters: Vec<(usize, char)> =
+        clause.char_indices().filter(|(_, letter)| letter.is_alphanumeric()).collect();
+    for at in 0..letters.len().min(2 * MAX_WORDS) {
+        for last in &letters[at..letters.len().min(at + 4)] {
+            let end = last.0 + last.1.len_utf8();
+            features.push(bucket(2, &clause.as_bytes()[letters[at].0..end]));
+        }
+    }
+}
+
+/// Words, their beginnings and pieces, and pairs of them.
+fn words(features: &mut Vec<u32>, clause: &str) {
+    let bytes = clause.as_bytes();
+    let mut before: Option<usize> = None;
+    let mut at = 0;
+    for word in clause.split(' ').take(MAX_WORDS) {
+        let (start, end) = (at, at + word.len());
+        at = end + 1;
+        if word.is_empty() || word == "\n" {
+            continue;
+        }
+        features.push(bucket(3, &bytes[start..end]));
+        if word.len() > STEM {
+            features.push(bucket(4, &bytes[start..start + STEM]));
+        }
+        if let Some(before) = before {
+            features.push(bucket(5, &bytes[before..end]));
+        }
+        // The spaces around a word belong to its pieces.
+        let whole = &bytes[start.saturating_sub(1)..(end + 1).min(bytes.len())];
+        for length in PIECES {
+            features.extend(whole.windows(length).map(|piece| bucket(6, piece)));
+        }
+        before = Some(start);
+    }
+}
+
+fn bucket(kind: u64, bytes: &[u8]) -> u32 {
+    let hash = xxh3_64_with_seed(bytes, kind) % u64::try_from(BUCKETS).unwrap_or(1);
+    u32::try_from(hash).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -145,18 +230,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_trained_file_is_read() {
+    fn the_trained_files_are_a_model() {
         let model = model();
-        assert!(model.weights.iter().any(|weights| weights[0] > 0));
-        assert!(model.weights.iter().any(|weights| weights[1] > 0));
+        for head in Head::ALL {
+            let of_head = model.weights.iter().skip(head.index()).step_by(HEADS);
+            assert!(of_head.into_iter().any(|weight| *weight != 0), "{}", head.as_str());
+        }
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_told_with_its_line() {
-        assert_eq!(Model::read("# x\n1 2 3 4\n1 2 3").unwrap_err(), 3);
-        assert_eq!(Model::read("16384 1 1 1").unwrap_err(), 1);
-        let model = Model::read("7 -2 5 1").unwrap();
-        assert_eq!(model.score(Head::Product, &[7, 7, 8]), -4);
-        assert_eq!(model.score(Head::Delivery, &[7]), 5);
+    fn a_file_of_another_size_is_no_model() {
+        assert_eq!(Model::new(vec![0; 5], "").unwrap_err(), "5 weights");
+    }
+
+    #[test]
+    fn scores_are_sums_over_the_root_of_the_number_of_features() {
+        assert_eq!(scores([UNIT; HEADS], 1), [1000; HEADS]);
+        assert_eq!(scores([-UNIT; HEADS], 4), [-500; HEADS]);
+        assert_eq!(scores([0; HEADS], 0), [0; HEADS]);
     }
 }

@@ -4,6 +4,7 @@
 //! parcel. So the categories are asked in an order from causes to consequences, and only what is
 //! about the seller as such is left to service. Absent on purpose: any weighing of words.
 
+use super::model::{Head, Scores};
 use super::topic::{Topic, Topics};
 use super::verdict::Reason;
 
@@ -20,8 +21,21 @@ const CAUSES: [(&[Topic], Reason); 9] = [
     (&[Topic::BareReturn], Reason::Return),
 ];
 
-/// The reason of a comment with these topics, or that reads like one of two.
-pub(super) fn reason(all: Topics, reads_product: bool, reads_delay: bool) -> Reason {
+/// A comment without a topic reads like a head of the model from this score on, in thousandths.
+const READS_FROM: i32 = 0;
+
+/// The reasons that heads of the model stand for.
+const HEADS: [(Head, Reason); 6] = [
+    (Head::Damage, Reason::Damaged),
+    (Head::Offer, Reason::NotAsDescribed),
+    (Head::Product, Reason::Quality),
+    (Head::Delay, Reason::NotReceived),
+    (Head::Returns, Reason::Return),
+    (Head::Service, Reason::Service),
+];
+
+/// The reason of a comment with these topics, or that reads like one.
+pub(super) fn reason(all: Topics, scores: Scores) -> Reason {
     // What did not come, or came late, cannot have disappointed in another way before.
     if all.has(Topic::NotReceived) {
         return Reason::NotReceived;
@@ -30,10 +44,12 @@ pub(super) fn reason(all: Topics, reads_product: bool, reads_delay: bool) -> Rea
         return Reason::Late;
     }
     let found = CAUSES.iter().find(|(topics, _)| all.has_any(topics));
-    match found {
-        Some((_, reason)) => *reason,
-        None if reads_delay => Reason::Late,
-        None if reads_product => Reason::Quality,
-        None => Reason::Other,
+    if let Some((_, reason)) = found {
+        return *reason;
+    }
+    let likest = HEADS.iter().max_by_key(|(head, _)| scores[head.index()]);
+    match likest {
+        Some((head, reason)) if scores[head.index()] > READS_FROM => *reason,
+        _ => Reason::Other,
     }
 }

@@ -14,7 +14,7 @@ use super::lexicon::Class;
 use super::model::Head;
 use super::text::Text;
 use super::topic::{Topic, Topics};
-use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Span, Verdict};
+use super::verdict::{Blocker, BlockerKind, Decision, Evidence, Finding, Rule, Span, Verdict};
 
 /// The topics of a rule.
 struct Table {
@@ -24,6 +24,24 @@ struct Table {
     forbids: &'static [Topic],
     /// These leave it open.
     opens: &'static [Topic],
+    /// Those of them whose words are too often meant otherwise to count where all the signs of
+    /// the comment together speak for the rule.
+    weak: &'static [Topic],
+}
+
+impl Table {
+    fn forbids(&self, is_weighty: bool) -> Vec<Topic> {
+        self.counting(self.forbids, is_weighty)
+    }
+
+    fn opens(&self, is_weighty: bool) -> Vec<Topic> {
+        self.counting(self.opens, is_weighty)
+    }
+
+    fn counting(&self, topics: &[Topic], is_weighty: bool) -> Vec<Topic> {
+        let counts = |topic: &&Topic| !is_weighty || !self.weak.contains(topic);
+        topics.iter().filter(counts).copied().collect()
+    }
 }
 
 /// Rule 3: any clause on delivery, packing, service, returns or description forbids, also praise
@@ -56,6 +74,7 @@ const PRODUCT_REVIEW: Table = Table {
         Topic::Broken,
         Topic::DeadOnArrival,
     ],
+    weak: &[],
 };
 
 /// Rule 4: the channel decides and not whom the buyer blames, so a bare judgement of the seller
@@ -80,6 +99,14 @@ const FULFILLED_BY_AMAZON: Table = Table {
         Topic::DeadOnArrival,
         Topic::Price,
     ],
+    weak: &[
+        Topic::Product,
+        Topic::Description,
+        Topic::WrongItem,
+        Topic::MissingItem,
+        Topic::Return,
+        Topic::DeadOnArrival,
+    ],
 };
 
 /// Rule 5: delay and non-receipt, also lost and wrongly marked as delivered; neither damage nor
@@ -101,43 +128,24 @@ const BUY_SHIPPING: Table = Table {
         Topic::MissingItem,
     ],
     opens: &[Topic::BareReturn, Topic::DeliveryCost, Topic::Price],
+    weak: &[
+        Topic::Product,
+        Topic::Description,
+        Topic::WrongItem,
+        Topic::MissingItem,
+        Topic::Return,
+    ],
 };
 
-/// The model's scores of the whole comment.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scores {
-    pub product: i32,
-    pub delivery: i32,
-    pub delay: i32,
-}
-
-impl Scores {
-    /// Adds the scores of a clause.
-    pub(super) fn add(&mut self, [product, delivery, delay]: [i32; 3]) {
-        self.product = self.product.saturating_add(product);
-        self.delivery = self.delivery.saturating_add(delivery);
-        self.delay = self.delay.saturating_add(delay);
-    }
-}
-
-/// From this score on, words without a topic are taken for a product review where a product is
-/// named, and none of its receipt.
-const NAMED_PRODUCT_FROM: i32 = 250;
-/// The same where none is.
-const PRODUCT_FROM: i32 = 600;
-/// So few words are not judged by the model alone.
-const SOME_WORDS: usize = 3;
-/// From this score on, words that no lexicon knows are taken for delivery, or for a delay.
-const DELIVERY_FROM: i32 = 400;
-const DELAY_FROM: i32 = 400;
-/// Below this one, even words of the lexicon are not what they seem.
-const DOUBT: i32 = -150;
+/// So far below what is asked, in thousandths, words that the lexicons know all are believed.
+const NEARLY: i32 = -850;
 
 /// A comment that is to be judged as a whole.
 pub(super) struct Whole<'a> {
     pub text: &'a Text,
     pub parts: &'a [Part],
-    pub scores: Scores,
+    /// What rules 3 to 5 come to, see [`super::weigh`].
+    pub weighed: [i32; 3],
     /// What makes the whole comment doubtful.
     pub doubts: &'a [Blocker],
     /// Whether data are in it that may be the seller's.
@@ -158,20 +166,35 @@ impl Whole<'_> {
         self.parts.iter().map(|part| part.unknown).sum()
     }
 
+    /// Whether the signs of the whole comment come to what the rule asks, or nearly so where the
+    /// lexicons know every word and find what the rule needs and nothing else.
+    fn is_weighty(&self, rule: Rule, table: &Table) -> bool {
+        let weighed = self.weighed[rule.index() - Rule::ProductReview.index()];
+        let all = self.topics();
+        let is_plain = || {
+            self.unknown() == 0
+                && all.has_any(table.needs)
+                && !all.has_any(table.forbids)
+                && !all.has_any(table.opens)
+        };
+        weighed >= 0 || (weighed >= NEARLY && is_plain())
+    }
+
     fn spans(&self, topics: &[Topic]) -> Vec<(Topic, Span)> {
         let all = self.parts.iter().flat_map(|part| &part.topics);
         let wanted = all.filter(|(topic, _)| topics.contains(topic));
         wanted.map(|(topic, (start, end))| (*topic, self.text.span(*start, *end))).collect()
     }
 
-    fn begin(&self, table: &Table) -> Verdict {
+    fn begin(&self, table: &Table, is_weighty: bool) -> Verdict {
         let evidence = self.spans(table.needs).into_iter();
-        let blocked = [table.forbids, table.opens].concat();
+        let (forbids, opens) = (table.forbids(is_weighty), table.opens(is_weighty));
+        let blocked = [forbids.as_slice(), opens.as_slice()].concat();
         let blockers = self.spans(&blocked).into_iter();
         let all = self.topics();
-        let decision = if all.has_any(table.forbids) {
+        let decision = if all.has_any(&forbids) {
             Decision::Not
-        } else if all.has_any(table.opens) || !self.doubts.is_empty() {
+        } else if all.has_any(&opens) || !self.doubts.is_empty() {
             Decision::Uncertain
         } else {
             Decision::Eligible
@@ -189,30 +212,10 @@ impl Whole<'_> {
         verdict
     }
 
-    /// Whether words without a topic are enough, and like enough, to be a product review.
-    pub(super) fn reads_like_a_product(&self) -> bool {
-        let words: usize = self.parts.iter().map(|part| part.words).sum();
-        let is_named = self.has(Class::Noun) && !self.has(Class::Receive);
-        let from = if is_named { NAMED_PRODUCT_FROM } else { PRODUCT_FROM };
-        words >= SOME_WORDS && self.scores.product >= from
-    }
-
-    /// Whether words without a topic are like enough to a complaint about delay.
-    pub(super) fn reads_like_delay(&self) -> bool {
-        self.scores.delay >= DELAY_FROM
-    }
-
-    /// Whether a clause has no topic, and words that no lexicon knows and that the model does not
-    /// take for those of the rule.
-    fn has_strange_clause(&self, head: Head) -> bool {
-        self.parts.iter().any(|part| {
-            part.topics.is_empty() && part.unknown > 1 && part.scores[head.index()] <= 0
-        })
-    }
-
     /// Rule 3.
     pub(super) fn product_review(&self) -> Verdict {
-        let mut verdict = self.begin(&PRODUCT_REVIEW);
+        let is_weighty = self.is_weighty(Rule::ProductReview, &PRODUCT_REVIEW);
+        let mut verdict = self.begin(&PRODUCT_REVIEW, is_weighty);
         let all = self.topics();
         if verdict.decision == Decision::Not {
             return verdict;
@@ -220,19 +223,10 @@ impl Whole<'_> {
         if self.has_sellers_data {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::WhoseData);
         }
-        // A parcel is more often a word of delivery than of receipt.
-        if self.has(Class::Parcel) {
-            lower(&mut verdict, Decision::Uncertain, BlockerKind::Topic(Topic::Delivery));
-        }
-        let says_product = all.has(Topic::Product);
-        let reads_so = self.reads_like_a_product();
-        if says_product {
-            doubt(&mut verdict, self.scores.product);
-            if self.has_strange_clause(Head::Product) {
-                lower(&mut verdict, Decision::Uncertain, BlockerKind::UnreadClause);
-            }
-        } else if reads_so {
-            self.tell_clauses(&mut verdict, Topic::Product, |_| true);
+        if is_weighty {
+            self.tell_clauses(&mut verdict, &PRODUCT_REVIEW, Topic::Product, &[Head::Product]);
+        } else if all.has(Topic::Product) {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
         } else if all.has_any(&[Topic::Seller, Topic::Avoid]) || self.has(Class::Obscene) {
             lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         } else if self.unknown() > 0 {
@@ -240,18 +234,22 @@ impl Whole<'_> {
         } else if self.has(Class::Bad) || !all.is_empty() {
             lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
         } else {
-            let to = if self.doubts.is_empty() { Decision::Not } else { Decision::Uncertain };
-            lower(&mut verdict, to, BlockerKind::NothingSaid);
+            self.nothing_said(&mut verdict);
         }
         verdict
     }
 
     /// Rule 4, for an order that Amazon fulfilled.
     pub(super) fn fulfilled_by_amazon(&self) -> Verdict {
-        let mut verdict = self.begin(&FULFILLED_BY_AMAZON);
+        let is_weighty = self.is_weighty(Rule::FulfilledByAmazon, &FULFILLED_BY_AMAZON);
+        let mut verdict = self.begin(&FULFILLED_BY_AMAZON, is_weighty);
         let all = self.topics();
         if verdict.decision == Decision::Not {
             return verdict;
+        }
+        if self.is_harmed_unseen() {
+            let kind = BlockerKind::Topic(Topic::Damage);
+            lower(&mut verdict, Decision::Uncertain, kind);
         }
         let open = [
             Topic::Damage,
@@ -262,59 +260,68 @@ impl Whole<'_> {
             Topic::MarketplaceService,
             Topic::DeliveryCost,
         ];
-        if !all.has_any(FULFILLED_BY_AMAZON.needs) {
-            if all.has_any(&open) {
-                lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
-            } else if self.scores.delivery >= DELIVERY_FROM {
-                self.tell_clauses(&mut verdict, Topic::Delivery, |part| part.scores[1] > 0);
-            } else {
-                lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
-            }
-            return verdict;
+        if is_weighty {
+            let heads = [Head::Delay, Head::Way];
+            self.tell_clauses(&mut verdict, &FULFILLED_BY_AMAZON, Topic::Delivery, &heads);
+        } else if all.has_any(FULFILLED_BY_AMAZON.needs) {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
+        } else if all.has_any(&open) {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
+        } else {
+            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         }
-        let harmed = all.has_any(&[Topic::Damage, Topic::Broken]);
-        if harmed && !all.has_any(&[Topic::Transit, Topic::Packing, Topic::Courier]) {
-            let kind = BlockerKind::Topic(Topic::Damage);
-            lower(&mut verdict, Decision::Uncertain, kind);
-        }
-        doubt(&mut verdict, self.scores.delivery);
         verdict
     }
 
     /// Rule 5, for an order that was shipped on time with Buy Shipping.
     pub(super) fn buy_shipping(&self) -> Verdict {
-        let mut verdict = self.begin(&BUY_SHIPPING);
+        let is_weighty = self.is_weighty(Rule::BuyShipping, &BUY_SHIPPING);
+        let mut verdict = self.begin(&BUY_SHIPPING, is_weighty);
         let all = self.topics();
         if verdict.decision == Decision::Not {
             return verdict;
         }
-        if !all.has_any(BUY_SHIPPING.needs) {
-            if self.reads_like_delay() && !all.has(Topic::DeliveryCost) {
-                self.tell_clauses(&mut verdict, Topic::Late, |part| part.scores[2] > 0);
-            } else if all.has(Topic::Delivery) {
-                lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
-            } else {
-                lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
-            }
-            return verdict;
+        if is_weighty {
+            self.tell_clauses(&mut verdict, &BUY_SHIPPING, Topic::Late, &[Head::Delay]);
+        } else if all.has_any(BUY_SHIPPING.needs) {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
+        } else if all.has(Topic::Delivery) {
+            lower(&mut verdict, Decision::Uncertain, BlockerKind::NothingSaid);
+        } else {
+            lower(&mut verdict, Decision::Not, BlockerKind::NothingSaid);
         }
-        doubt(&mut verdict, self.scores.delay);
         verdict
     }
 
-    /// The clauses that the model takes for a topic, as evidence.
-    fn tell_clauses(&self, verdict: &mut Verdict, topic: Topic, is_so: fn(&Part) -> bool) {
-        for part in self.parts.iter().filter(|part| is_so(part)) {
+    /// Whether it is damaged, and neither the way nor the packing is named.
+    fn is_harmed_unseen(&self) -> bool {
+        let all = self.topics();
+        all.has_any(&[Topic::Damage, Topic::Broken])
+            && !all.has_any(&[Topic::Transit, Topic::Packing, Topic::Courier])
+    }
+
+    /// Whether rules 3 to 5 would find the comment eligible if all signs spoke for them.
+    pub(super) fn may_be_eligible(&self) -> [bool; 3] {
+        let whole = Whole { weighed: [0; 3], ..*self };
+        [whole.product_review(), whole.fulfilled_by_amazon(), whole.buy_shipping()]
+            .map(|verdict| verdict.decision == Decision::Eligible)
+    }
+
+    fn nothing_said(&self, verdict: &mut Verdict) {
+        let to = if self.doubts.is_empty() { Decision::Not } else { Decision::Uncertain };
+        lower(verdict, to, BlockerKind::NothingSaid);
+    }
+
+    /// The clauses that the model takes for a topic, and of which no word says it, as evidence.
+    fn tell_clauses(&self, verdict: &mut Verdict, table: &Table, topic: Topic, heads: &[Head]) {
+        let is_so = |part: &&Part| {
+            let is_said = part.set.has_any(table.needs);
+            !is_said && heads.iter().any(|head| part.scores[head.index()] > 0)
+        };
+        for part in self.parts.iter().filter(is_so) {
             let span = self.text.span(part.place.0, part.place.1);
             verdict.evidence.push(Evidence { span, finding: Finding::Topic(topic) });
         }
-    }
-}
-
-/// Leaves open what is unlike the labelled comments.
-fn doubt(verdict: &mut Verdict, score: i32) {
-    if score < DOUBT {
-        lower(verdict, Decision::Uncertain, BlockerKind::UnlikeTheCorpus);
     }
 }
 

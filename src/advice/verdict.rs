@@ -5,10 +5,11 @@
 
 use super::facts::{Compact, Facts, limit};
 use super::lexicon::Language;
+use super::model::Scores;
 use super::topic::Topic;
 
 /// The version of the rules, the lexicons and the model: equal versions give equal verdicts.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The marketplace's rules by which a feedback is removed or struck through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -414,9 +415,8 @@ pub struct Clause {
     pub topics: Vec<(Topic, Span)>,
     /// Whether its words are known well enough.
     pub is_read: bool,
-    /// How much it reads like a product review, like delivery and like delay (positive) or like
-    /// anything else (negative), by [`super::model::Head::index`], in the model's units.
-    pub scores: [i32; 3],
+    /// How much it reads like each head of the model.
+    pub scores: Scores,
 }
 
 /// A comment as it was read, before anything is known of the order.
@@ -432,6 +432,8 @@ pub struct Reading {
     pub reason: Reason,
     /// The clauses, in order.
     pub clauses: Vec<Clause>,
+    /// By how many thousandths rules 3 to 5 are above (or below) what they must come to.
+    pub weighed: [i32; 3],
     /// How many steps the reading took: bounded by the length that is read.
     pub work: usize,
 }

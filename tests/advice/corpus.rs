@@ -5,11 +5,15 @@
 
 #![allow(dead_code, reason = "each of those who include this file uses a part of it")]
 
-use odrwatch::advice::model::{BUCKETS, Head, Model};
-use odrwatch::advice::{Decision, Facts, Profile, Reason, Rule, judge, training_features};
+use std::collections::BTreeMap;
+
+use odrwatch::advice::model::Model;
+use odrwatch::advice::{Decision, Facts, Language, Profile, Reason, Rule, judge};
 use odrwatch::domain::event::Channel;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::train::train;
 
 /// A labelled comment.
 #[derive(Clone, Debug, Deserialize)]
@@ -113,38 +117,72 @@ impl Row {
         }
     }
 
-    /// Whether the entire comment is about what a head of the model asks; none where the label
-    /// leaves it open.
-    fn is_about(&self, head: Head) -> Option<bool> {
-        match head {
-            Head::Product => match self.expected(Rule::ProductReview) {
-                Decision::Eligible => Some(true),
-                Decision::Not => Some(false),
-                Decision::Uncertain => None,
-            },
-            // Where the facts hold, the label says it; elsewhere, what else it speaks of.
-            Head::Delivery if self.facts.channel == "AFN" => {
-                match self.expected(Rule::FulfilledByAmazon) {
-                    Decision::Eligible => Some(true),
-                    Decision::Not => Some(false),
-                    Decision::Uncertain => None,
-                }
+    /// Whether rules 3 to 5 would find the comment eligible for an order of which every fact
+    /// speaks for them; none where the label, which knows other facts, does not tell.
+    pub fn whatever_the_order(&self) -> [Option<bool>; 3] {
+        let is_eligible = |rule| self.expected(rule) == Decision::Eligible;
+        let is_late = matches!(self.reason(), Reason::Late | Reason::NotReceived);
+        let is_delay = is_late && self.blockers == ["delivery"];
+        let is_way = |blocker: &String| blocker == "delivery" || blocker == "packing";
+        let is_on_way = !self.blockers.is_empty() && self.blockers.iter().all(is_way);
+        let facts = self.facts();
+        let by_marketplace = facts.channel == Some(Channel::Afn);
+        let is_known = facts.buy_shipping == Some(true) && facts.shipped_on_time == Some(true);
+        let tell = |is_so: bool| if is_so { Some(true) } else { None };
+        let fourth = if by_marketplace || is_eligible(Rule::BuyShipping) {
+            Some(is_eligible(Rule::FulfilledByAmazon) || is_eligible(Rule::BuyShipping))
+        } else if is_on_way && self.reason() != Reason::Quality {
+            tell(is_delay && !is_known)
+        } else {
+            Some(false)
+        };
+        let fifth = if !by_marketplace && is_known {
+            Some(is_eligible(Rule::BuyShipping))
+        } else if by_marketplace && is_eligible(Rule::FulfilledByAmazon) {
+            tell(is_delay)
+        } else if !by_marketplace && is_delay {
+            tell(self.expected(Rule::BuyShipping) == Decision::Uncertain)
+        } else {
+            Some(false)
+        };
+        [Some(is_eligible(Rule::ProductReview)), fourth, fifth]
+    }
+}
+
+/// A clause with its topic.
+#[derive(Clone, Debug)]
+pub struct Phrase {
+    /// Its language and line.
+    pub id: String,
+    /// The code of its language.
+    pub language: String,
+    /// The name of the section that it is in.
+    pub topic: String,
+    /// The clause.
+    pub text: String,
+}
+
+/// Reads the labelled phrases of all languages.
+pub fn read_phrases(folder: &str) -> Vec<Phrase> {
+    let mut phrases = Vec::new();
+    for language in Language::ALL.map(Language::as_str) {
+        let path = format!("{folder}/{language}.txt");
+        let file = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut topic = String::new();
+        for (number, line) in (1..).zip(file.lines()).filter(|(_, line)| !line.is_empty()) {
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                name.clone_into(&mut topic);
+                continue;
             }
-            Head::Delivery => {
-                let is_delivery = |topic: &String| topic == "delivery" || topic == "packing";
-                let only = self.blockers.iter().all(is_delivery);
-                let is_product = self.reason() == Reason::Quality;
-                Some(!self.blockers.is_empty() && only && !is_product)
-            }
-            Head::Delay => {
-                let is_late = matches!(self.reason(), Reason::Late | Reason::NotReceived);
-                match self.expected(Rule::BuyShipping) {
-                    Decision::Eligible => Some(true),
-                    _ => Some(is_late && self.blockers == ["delivery"]),
-                }
-            }
+            phrases.push(Phrase {
+                id: format!("{language}-{number}"),
+                language: language.to_owned(),
+                topic: topic.clone(),
+                text: line.to_owned(),
+            });
         }
     }
+    phrases
 }
 
 /// Reads a file of labelled comments.
@@ -156,51 +194,53 @@ pub fn read_rows(path: &str) -> Vec<Row> {
     rows.collect()
 }
 
-/// What the weights are multiplied with before they become whole numbers.
-const SCALE: i64 = 32;
-
-/// A score must be right by so much, or weights are moved.
-const MARGIN: i64 = 8;
-
-const EPOCHS: u64 = 24;
-
-/// Trains a model: an averaged perceptron with a margin, in whole numbers, in an order that
-/// follows from the rows' names. The lines of `model.txt`.
-pub fn train(rows: &[Row]) -> String {
-    let features: Vec<Vec<usize>> = rows.iter().map(|row| training_features(&row.text)).collect();
-    let [product, delivery, delay] = Head::ALL.map(|head| column(rows, &features, head));
-    let mut lines = String::new();
-    let weights = product.iter().zip(&delivery).zip(&delay).enumerate();
-    for (bucket, ((product, delivery), delay)) in weights {
-        if [product, delivery, delay] != [&0; 3] {
-            lines.push_str(&format!("{bucket} {product} {delivery} {delay}\n"));
-        }
-    }
-    lines
+/// The model that the program has.
+pub fn model() -> Model {
+    let weights: &'static [u8] = include_bytes!("../../src/advice/model.bin");
+    let verdicts = include_str!("../../src/advice/verdicts.txt");
+    Model::new(weights, verdicts).expect("what was trained is a model")
 }
 
-fn column(rows: &[Row], features: &[Vec<usize>], head: Head) -> Vec<i64> {
-    let mut weights = vec![0_i64; BUCKETS];
-    let mut sums = vec![0_i64; BUCKETS];
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    let mut step = 1;
-    for epoch in 0..EPOCHS {
-        order.sort_by_key(|at| (xxh3_64_with_seed(rows[*at].id.as_bytes(), epoch), *at));
-        for at in &order {
-            let Some(is_about) = rows[*at].is_about(head) else { continue };
-            let sign = if is_about { 1 } else { -1 };
-            let score: i64 = features[*at].iter().map(|bucket| weights[*bucket]).sum();
-            if sign * score <= MARGIN {
-                for bucket in &features[*at] {
-                    weights[*bucket] += sign;
-                    sums[*bucket] += sign * step;
-                }
+/// The fold of each comment. Near-duplicates, which share most of their letters four by four, are
+/// in the same one, so that nothing is measured that was as good as learnt.
+pub fn folds(rows: &[Row], folds: usize) -> Vec<usize> {
+    let shingles: Vec<Vec<u64>> = rows.iter().map(|row| shingles(&row.text)).collect();
+    let mut group: Vec<usize> = (0..rows.len()).collect();
+    for one in 0..rows.len() {
+        for other in one + 1..rows.len() {
+            let may_be = rows[one].language == rows[other].language;
+            if may_be && are_near(&shingles[one], &shingles[other]) {
+                let (from, to) = (group[other].max(group[one]), group[other].min(group[one]));
+                group.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
             }
-            step += 1;
         }
     }
-    let average = |(weight, sum): (&i64, &i64)| SCALE * (weight * step - sum) / step;
-    weights.iter().zip(&sums).map(average).collect()
+    let count = u64::try_from(folds).expect("few");
+    let fold = |group: &usize| xxh3_64_with_seed(rows[*group].id.as_bytes(), 11) % count;
+    group.iter().map(|group| usize::try_from(fold(group)).expect("few")).collect()
+}
+
+fn shingles(text: &str) -> Vec<u64> {
+    let letters: Vec<char> =
+        text.to_lowercase().chars().filter(|letter| letter.is_alphanumeric()).collect();
+    let length = if letters.iter().all(char::is_ascii) { 4 } else { 3 };
+    let mut shingles: Vec<u64> = letters
+        .windows(length)
+        .map(|letters| xxh3_64_with_seed(String::from_iter(letters).as_bytes(), 0))
+        .collect();
+    shingles.sort_unstable();
+    shingles.dedup();
+    shingles
+}
+
+/// Whether two share half of what both have.
+fn are_near(one: &[u64], other: &[u64]) -> bool {
+    let (few, many) = (one.len().min(other.len()), one.len().max(other.len()));
+    if few == 0 || 2 * few < many {
+        return false;
+    }
+    let shared = one.iter().filter(|shingle| other.binary_search(shingle).is_ok()).count();
+    2 * shared >= one.len() + other.len() - shared
 }
 
 /// Counts by label (outer) and verdict (inner), both in the order of [`Decision::ALL`].
@@ -211,6 +251,8 @@ pub type Table = [[usize; 3]; 3];
 pub struct Counts {
     /// By rule.
     pub rules: [Table; 5],
+    /// By rule, of each language.
+    pub languages: BTreeMap<String, [Table; 5]>,
     /// Comments whose reason is as labelled, and all.
     pub reasons: (usize, usize),
     /// What was not as labelled.
@@ -224,6 +266,8 @@ pub fn count(rows: &[Row], model: &Model, counts: &mut Counts) {
         for rule in Rule::ALL {
             let (label, verdict) = (row.expected(rule), verdicts.of(rule).decision);
             counts.rules[rule.index()][place(label)][place(verdict)] += 1;
+            let of_language = counts.languages.entry(row.language.clone()).or_default();
+            of_language[rule.index()][place(label)][place(verdict)] += 1;
             if label != verdict {
                 counts.wrong.push(format!(
                     "{} {} {} -> {}: {:?}\n    {:?}",
@@ -242,6 +286,23 @@ pub fn count(rows: &[Row], model: &Model, counts: &mut Counts) {
             let (told, found) = (row.reason().as_str(), verdicts.reason.as_str());
             counts.wrong.push(format!("reason {} {told} -> {found}: {:?}", row.id, row.text));
         }
+    }
+}
+
+/// Judges the comments of so many of the folds, each with a model that was trained on the others.
+pub fn count_folds(
+    rows: &[Row],
+    phrases: &[Phrase],
+    (counted, all): (usize, usize),
+    counts: &mut Counts,
+) {
+    let folds = folds(rows, all);
+    for fold in 0..counted {
+        let part = |mine: bool| -> Vec<Row> {
+            let of = rows.iter().zip(&folds).filter(|(_, of)| (**of == fold) == mine);
+            of.map(|(row, _)| row.clone()).collect()
+        };
+        count(&part(true), &train(&part(false), phrases).model(), counts);
     }
 }
 
