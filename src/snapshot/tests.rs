@@ -6,6 +6,7 @@ use crate::domain::effects::Effects;
 use crate::domain::event::Topic;
 use crate::domain::ids::{NextOffset, Offset, ShardNo};
 use crate::domain::image::Taking;
+use crate::domain::look::AccountLook;
 use crate::domain::policy::{Policy, Scope, View};
 use crate::domain::shard::{AlertingStart, Limits, Shard, ShardConfig};
 use crate::domain::time::{BoundaryLength, RecordTime};
@@ -238,7 +239,13 @@ fn the_golden_snapshot_of_version_2_is_read_for_ever() {
     let shard = advised_shard();
     assert_eq!(found, header(&shard));
     let look = restored.look("A2SELLER", "").unwrap();
-    assert_eq!(Some(&look), shard.look("A2SELLER", "").as_ref());
+    // The advice of today may see something else in the comment than that of the file.
+    let without_notes = |mut look: AccountLook| {
+        look.defects.iter_mut().for_each(|defect| defect.note = None);
+        look
+    };
+    let of_today = shard.look("A2SELLER", "").unwrap();
+    assert_eq!(without_notes(look.clone()), without_notes(of_today));
     let feedback = look.defects.iter().find(|defect| defect.note.is_some()).unwrap();
     assert_eq!(feedback.event_time.ms() - feedback.opened.ms(), 3_600_000);
     let noted = Noted::of_bytes(feedback.note.as_ref().unwrap().as_bytes()).unwrap();
