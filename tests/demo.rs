@@ -246,7 +246,7 @@ fn on_a_real_broker_the_demo_tells_the_same_and_takes_its_topics_away() {
     let prefix = prefix.trim_end_matches('*');
     demo.read_until("at risk");
     let during = topic_names(&bootstrap);
-    assert_eq!(during.iter().filter(|name| name.starts_with(prefix)).count(), 8, "{during:?}");
+    assert_eq!(during.iter().filter(|name| name.starts_with(prefix)).count(), 9, "{during:?}");
     assert!(!during.contains(left_behind), "{during:?}");
 
     let (status, lines, errors) = demo.finish();
