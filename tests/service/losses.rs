@@ -100,7 +100,8 @@ fn topics_that_were_all_given_partitions_while_nothing_ran_are_refused() {
     service.stop();
     let (admin, runtime) = admin(&stage);
     let mut topics: Vec<String> = Topic::ALL.map(|topic| stage.input(topic)).to_vec();
-    topics.extend([OutTopic::Alerts, OutTopic::Progress].map(|topic| stage.output(topic)));
+    let outputs = [OutTopic::Alerts, OutTopic::Advice, OutTopic::Progress];
+    topics.extend(outputs.map(|topic| stage.output(topic)));
     topics.push(stage.snapshots());
     for topic in &topics {
         let wider = [NewPartitions::new(topic, 3)];
