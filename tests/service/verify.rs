@@ -82,7 +82,8 @@ fn an_honest_history_agrees_also_while_it_is_being_made() {
     let mut written = Written::default();
     written.produce_all(&stage, &HISTORY.records(&stage));
     let probe = Probe::new(&stage);
-    let mut service = Odrwatch::start(&stage, "a", &["kafka.queue_memory_kbytes=1024"]);
+    let sets = ["kafka.queue_memory_kbytes=1024", "engine.commit_interval_ms=10"];
+    let mut service = Odrwatch::start(&stage, "a", &sets);
     let (mut runs, mut later) = (0, 0);
     // While it catches up, and once it is live with new alerts coming.
     while probe.missing(&written).is_none_or(|missing| !missing.is_empty()) {
@@ -105,7 +106,7 @@ fn an_honest_history_agrees_also_while_it_is_being_made() {
     assert_eq!((code, &printed["agrees"]), (0, &Value::Bool(true)), "{printed}\n{said}");
     let alerts = committed_alerts(&stage).concat().lines().count();
     assert_eq!(sum(&printed, "alerts"), u64::try_from(alerts).unwrap());
-    assert!(alerts > 50 && sum(&printed, "progress_records") > 10, "{printed}");
+    assert!(alerts > 50 && sum(&printed, "progress_records") > 2, "{printed}");
     println!("{runs} runs beside the service, {later} alerts committed meanwhile, {alerts} in all");
 }
 
