@@ -8,14 +8,11 @@
 //! happens once. Absent on purpose: transactions; what is delivered twice is the same twice.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset as At, TopicPartitionList};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset as At, TopicPartitionList};
 use tracing::debug;
 
 use crate::domain::ids::{NextOffset, ShardNo};
@@ -27,6 +24,7 @@ use super::consumer::Reader;
 use super::failure::{source_error, wrapper_error};
 use super::ffi::{self, Queue, Wake};
 use super::group::partition_of;
+use super::rebalance::{MemberContext, Note};
 use super::settings::KafkaConfig;
 
 /// How many events of the client are served in one call.
@@ -43,7 +41,7 @@ pub struct KafkaAlertLog {
     // The order of these fields is the order in which they are dropped.
     reader: Reader<ShardNo>,
     events: Queue,
-    member: BaseConsumer<Context>,
+    member: BaseConsumer<MemberContext>,
     topic: String,
     assigned: BTreeSet<ShardNo>,
 }
@@ -79,11 +77,8 @@ impl KafkaAlertLog {
         let wake = Wake::new().map_err(|error| SourceError::Fatal(format!("a pipe: {error}")))?;
         let witness = Witness::new("bridge reader", config.secrets());
         let reader = Reader::new(&config.reader(partitions)?, witness, &Arc::new(wake))?;
-        let context = Context {
-            witness: Witness::new("bridge member", config.secrets()),
-            notes: Mutex::default(),
-        };
-        let member: BaseConsumer<Context> = config
+        let context = MemberContext::new(Witness::new("bridge member", config.secrets()));
+        let member: BaseConsumer<MemberContext> = config
             .member()?
             .create_with_context(context)
             .map_err(|error| wrapper_error(&error, "making the bridge's member"))?;
@@ -169,8 +164,11 @@ impl AlertLog for KafkaAlertLog {
         for note in self.member.context().take() {
             changed = true;
             self.assigned = match note {
-                Note::Assigned(shards) => shards,
-                Note::Revoked => BTreeSet::new(),
+                Note::Assigned { partitions, .. } => {
+                    let shard = |(_, number): &(String, i32)| u32::try_from(*number).ok();
+                    partitions.iter().filter_map(shard).map(ShardNo::new).collect()
+                }
+                Note::Revoked { .. } => BTreeSet::new(),
                 Note::Failed(error) => {
                     return Err(wrapper_error(&error, "answering a rebalance"));
                 }
@@ -263,71 +261,5 @@ impl AlertLog for KafkaAlertLog {
     fn close(&mut self) {
         // Closing sends what was committed and not acknowledged yet, for the client's own time.
         self.member.unsubscribe();
-    }
-}
-
-/// What a callback saw.
-enum Note {
-    Assigned(BTreeSet<ShardNo>),
-    Revoked,
-    Failed(KafkaError),
-}
-
-struct Context {
-    witness: Witness,
-    notes: Mutex<Vec<Note>>,
-}
-
-impl Context {
-    fn note(&self, note: Note) {
-        self.notes.lock().expect("no holder of this lock panics").push(note);
-    }
-
-    fn take(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.notes.lock().expect("no holder of this lock panics"))
-    }
-
-    fn failed(&self, result: KafkaResult<()>) {
-        if let Err(error) = result {
-            self.note(Note::Failed(error));
-        }
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.witness.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.witness.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        what: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.failed(consumer.assign(&TopicPartitionList::new()));
-            let shard = |partition: i32| u32::try_from(partition).ok().map(ShardNo::new);
-            let partitions = partitions.elements();
-            let shards = partitions.iter().filter_map(|one| shard(one.partition()));
-            self.note(Note::Assigned(shards.collect()));
-        } else {
-            self.failed(consumer.unassign());
-            self.note(Note::Revoked);
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            debug!(%error, "offsets of alerts were not committed");
-        }
     }
 }

@@ -13,14 +13,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use tracing::warn;
 
 use crate::domain::event::Topic;
@@ -33,6 +32,7 @@ use crate::wire::identity::TopicId;
 use super::client::Witness;
 use super::failure::{client_error, source_error, wrapper_error};
 use super::ffi::{self, GroupMetadata, Listed, Queue, Wake};
+use super::rebalance::{MemberContext, Note};
 use super::settings::KafkaConfig;
 
 /// How many events of the client are served in one call.
@@ -52,7 +52,7 @@ pub(super) struct Member {
     // The order of these fields is the order in which they are dropped.
     joined: Option<Joined>,
     events: Queue,
-    consumer: BaseConsumer<Context>,
+    consumer: BaseConsumer<MemberContext>,
     topics: TopicNames,
     group: String,
 }
@@ -71,9 +71,9 @@ impl Member {
     /// Makes the client and joins the group; the assignment comes later, through [`Self::poll`].
     pub(super) fn join(config: &KafkaConfig, wake: &Arc<Wake>) -> Result<Self, SourceError> {
         let witness = Witness::new("member", config.secrets());
-        let consumer: BaseConsumer<Context> = config
+        let consumer: BaseConsumer<MemberContext> = config
             .member()?
-            .create_with_context(Context { witness, notes: Mutex::default() })
+            .create_with_context(MemberContext::new(witness))
             .map_err(|error| wrapper_error(&error, "making the group's member"))?;
         let events = Queue::of_consumer(consumer.client().native_client())
             .ok_or_else(|| SourceError::Fatal("a consumer without a queue".to_owned()))?;
@@ -299,68 +299,4 @@ impl Member {
 /// A shard's partition number as librdkafka takes it.
 pub(super) fn partition_of(shard: ShardNo) -> i32 {
     i32::try_from(shard.get()).expect("Kafka counts partitions as i32")
-}
-
-/// What a callback saw.
-enum Note {
-    Assigned { partitions: Vec<(String, i32)>, metadata: Option<GroupMetadata> },
-    Revoked { lost: bool },
-    Failed(KafkaError),
-}
-
-struct Context {
-    witness: Witness,
-    notes: Mutex<Vec<Note>>,
-}
-
-impl Context {
-    fn note(&self, note: Note) {
-        self.notes.lock().expect("no holder of this lock panics").push(note);
-    }
-
-    fn take(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.notes.lock().expect("no holder of this lock panics"))
-    }
-
-    fn failed(&self, result: KafkaResult<()>) {
-        if let Err(error) = result {
-            self.note(Note::Failed(error));
-        }
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.witness.log(level, facility, line);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.witness.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        what: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.failed(consumer.assign(&TopicPartitionList::new()));
-            let partitions = partitions
-                .elements()
-                .iter()
-                .map(|one| (one.topic().to_owned(), one.partition()))
-                .collect();
-            let metadata = GroupMetadata::of(consumer.client().native_client());
-            self.note(Note::Assigned { partitions, metadata });
-        } else {
-            let lost = consumer.assignment_lost();
-            self.failed(consumer.unassign());
-            self.note(Note::Revoked { lost });
-        }
-    }
 }

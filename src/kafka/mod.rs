@@ -7,6 +7,7 @@
 //!            +- producer (heal, redo): one transaction a batch, offsets fenced by the generation;
 //!            |    each tells in its trace what it wrote, and what a broker lost of it is redone
 //!   topics, create, delete, replay, letters, audit: for the commands that have no worker
+//!   rebalance: what the members of both groups note when partitions come and go
 //!   alerts: the topic of alerts, read back by a group of its own for the bridge
 //!   owners: the ends of the progress topic, to find who has which shard
 //!   feed: the demo's synthetic records, and its view of the alerts
@@ -39,6 +40,7 @@ mod letters;
 mod owners;
 mod producer;
 mod progress;
+mod rebalance;
 pub(crate) mod redo;
 mod replay;
 mod settings;
