@@ -11,7 +11,7 @@ use super::probe::Probe;
 use super::stage::Stage;
 use crate::support::Deadline;
 use crate::support::receiver::{Got, Receiver, Reply};
-use crate::support::topics::{Isolation, Record, Stored, read_all};
+use crate::support::topics::{Isolation, Stored, read_all};
 
 const HISTORY: History = History { seed: 11, hostile: 9_000, bulk: 9_000 };
 
@@ -94,13 +94,8 @@ fn await_all(service: &mut Odrwatch, has_enough: impl Fn() -> bool) {
 #[expect(clippy::print_stdout, reason = "the numbers of the run")]
 fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile() {
     let stage = Stage::new("bridge", 4);
-    let records = HISTORY.records(&stage);
-    let mut pieces = records.chunks(records.len().div_ceil(PIECES));
+    let mut pieces = HISTORY.pieces(&stage, PIECES);
     let mut written = Written::default();
-    let mut feed = |written: &mut Written| {
-        let piece: &[Record] = pieces.next().unwrap();
-        written.produce_all(&stage, piece);
-    };
     let probe = Probe::new(&stage);
     let receiver = Receiver::start();
     let address = receiver.address;
@@ -114,7 +109,7 @@ fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile(
     ];
 
     // Taken as they come.
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     let mut service = Odrwatch::start(&stage, "a", &sets);
     probe.await_done(&written, &mut [&mut service]);
     let deadline = Deadline::of_step();
@@ -124,7 +119,7 @@ fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile(
 
     // Nobody is there; alerts are computed all the same.
     let mut taken = receiver.stop();
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     probe.await_done(&written, &mut [&mut service]);
     await_tries(&mut service, "failed", 3);
     let (_, ready) = service.get("/readyz");
@@ -133,7 +128,7 @@ fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile(
     // Somebody is, and is busy; then says nothing at all.
     let receiver = Receiver::at(address);
     receiver.reply(|_| Reply::Status(503));
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     probe.await_done(&written, &mut [&mut service]);
     await_tries(&mut service, "busy", 3);
     receiver.reply(|_| Reply::Hang);
@@ -144,7 +139,7 @@ fn every_alert_reaches_a_webhook_as_it_was_committed_whatever_happens_meanwhile(
     receiver.reply(|got| Reply::Status(if got.body.len() % 2 == 0 { 200 } else { 503 }));
     await_tries(&mut service, "taken", 3);
     service.kill();
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     let mut service = Odrwatch::start(&stage, "a", &sets);
     await_tries(&mut service, "taken", 3);
     receiver.reply(|_| Reply::Status(200));

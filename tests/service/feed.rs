@@ -84,6 +84,25 @@ impl Written {
     }
 }
 
+/// A history that is written a piece at a time.
+pub struct Pieces<'a> {
+    stage: &'a Stage,
+    records: Vec<Record>,
+    /// Records of a piece.
+    size: usize,
+    /// Records written so far.
+    done: usize,
+}
+
+impl Pieces<'_> {
+    /// Produces the next piece; there must be one.
+    pub fn produce_next(&mut self, written: &mut Written) {
+        let piece = self.records[self.done..].chunks(self.size).next().unwrap();
+        written.produce_all(self.stage, piece);
+        self.done += piece.len();
+    }
+}
+
 /// A feedback of one star on an order.
 fn poisoned(order: &Record, feedback: &str) -> Record {
     let value = order.value.clone().unwrap_or_default();
@@ -104,6 +123,12 @@ impl History {
         let mut logs = self.hostile_logs(stage, start_ms);
         logs.push(self.bulk_log(stage, start_ms));
         merge(logs)
+    }
+
+    /// The same, in so many pieces.
+    pub fn pieces<'a>(&self, stage: &'a Stage, count: usize) -> Pieces<'a> {
+        let records = self.records(stage);
+        Pieces { stage, size: records.len().div_ceil(count), records, done: 0 }
     }
 
     fn hostile_logs(&self, stage: &Stage, start_ms: i64) -> Vec<Vec<Record>> {

@@ -6,7 +6,6 @@ use super::feed::{History, Written};
 use super::probe::Probe;
 use super::stage::Stage;
 use crate::support::Deadline;
-use crate::support::topics::Record;
 
 const HISTORY: History = History { seed: 5, hostile: 40_000, bulk: 40_000 };
 
@@ -19,35 +18,30 @@ const PIECES: usize = 6;
 #[expect(clippy::print_stdout, reason = "the numbers of the run")]
 fn joins_and_leaves_of_workers_and_processes_change_no_alert() {
     let stage = Stage::new("members", 8);
-    let records = HISTORY.records(&stage);
-    let mut pieces = records.chunks(records.len().div_ceil(PIECES));
+    let mut pieces = HISTORY.pieces(&stage, PIECES);
     let mut written = Written::default();
-    let mut feed = |written: &mut Written| {
-        let piece: &[Record] = pieces.next().unwrap();
-        written.produce_all(&stage, piece);
-    };
     let probe = Probe::new(&stage);
 
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     let mut first = Odrwatch::start(&stage, "a", TWO_WORKERS);
     await_members(&mut [&mut first], 8);
     let before = committed_alerts(&stage);
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     let mut second = Odrwatch::start(&stage, "b", TWO_WORKERS);
     await_members(&mut [&mut first, &mut second], 8);
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     let middle = committed_alerts(&stage);
     await_work(&mut second);
     // An orderly leave; static members are missed only after their session.
     second.stop();
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     await_members(&mut [&mut first], 8);
     let mut third = Odrwatch::start(&stage, "c", TWO_WORKERS);
     await_members(&mut [&mut first, &mut third], 8);
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     await_work(&mut third);
     third.kill();
-    feed(&mut written);
+    pieces.produce_next(&mut written);
     await_members(&mut [&mut first], 8);
     let mut again = Odrwatch::start(&stage, "c", TWO_WORKERS);
     probe.await_done(&written, &mut [&mut first, &mut again]);
